@@ -1,0 +1,170 @@
+"""The batch: messages of one producer for one partition, encoded once and moved as opaque bytes ever after.
+
+    0        4        8    9    10       12       16               24       28               36       40               48
+    | length | CRC-32C| ver|attr| shared | count  | born ms        | last   | producer id    | epoch  | first sequence |
+    | u32    | u32    | u8 | u8 | u16    | u32    | i64            | +ms u32| u64            | u32    | u64            |
+    | shared: MessagePack map of headers that all messages have (bornHost) | records: MessagePack array, perhaps compressed |
+
+Integers are big-endian. `length` counts the bytes after the first eight; the CRC covers the same bytes. A record is the
+array [data, messageKey, properties, headers]. The id of message i is born ms (48 bits), producer id (40 bits) and first
+sequence + i (40 bits) as 32 hexadecimal digits, unless its headers hold a `messageId`: so ids sort by time.
+
+Where a batch lies (base offset, store time, leader epoch) is the store's business and stands before these bytes, see
+`openmessaging.broker.entry`: the producer's bytes and their CRC never change.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import google_crc32c
+import msgspec
+
+from openmessaging.model.compression import compress, decompress
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.message import Record
+
+HEADER = struct.Struct(">IIBBHIqIQIQ")
+_AFTER_CRC = struct.Struct(">BBHIqIQIQ")
+_PREFIX = struct.Struct(">II")
+FORMAT = 1
+COMPRESSION_MASK = 0b0000_0011
+KEYED = 0b0000_0100
+"""Attribute bit: at least one message has a key."""
+OWN_IDS = 0b0000_1000
+"""Attribute bit: messages carry a messageId of their own (moved from elsewhere)."""
+PRODUCER_BITS = 40
+SEQUENCE_BITS = 40
+MAX_MESSAGES = 1 << 20
+MAX_DECODED_BYTES = 256 << 20
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_records = msgspec.msgpack.Decoder(list[Record]).decode
+_decode_shared = msgspec.msgpack.Decoder(dict[str, Any]).decode
+_crc = google_crc32c.value
+_extend = google_crc32c.extend
+
+
+class Batch(msgspec.Struct, gc=False, eq=False):
+    """An encoded batch: `head` (48 bytes and the shared headers) and `payload` (the records)."""
+
+    head: bytes
+    payload: bytes
+    count: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole batch."""
+        return len(self.head) + len(self.payload)
+
+
+class BatchHeader(msgspec.Struct, frozen=True, gc=False):
+    """What the fixed header of a batch says."""
+
+    length: int
+    crc: int
+    version: int
+    attributes: int
+    shared_bytes: int
+    count: int
+    born_ms: int
+    last_delta_ms: int
+    producer_id: int
+    producer_epoch: int
+    first_sequence: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole batch."""
+        return self.length + 8
+
+    def message_id(self, position: int) -> str:
+        """The id that the header gives the message at a position."""
+        return make_id(self.born_ms, self.producer_id, self.first_sequence + position)
+
+
+def make_id(born_ms: int, producer_id: int, sequence: int) -> str:
+    """A message id: 12 hexadecimal digits of time, 10 of the producer, 10 of its sequence."""
+    return f"{born_ms & 0xFFFFFFFFFFFF:012x}{producer_id & 0xFFFFFFFFFF:010x}{sequence & 0xFFFFFFFFFF:010x}"
+
+
+def encode_shared(headers: dict[str, Any]) -> bytes:
+    """The headers that all messages of a producer share, encoded once for all its batches."""
+    return _encode(headers)
+
+
+def encode(
+    records: Sequence[Record],
+    *,
+    shared: bytes,
+    born_ms: int,
+    producer_id: int,
+    producer_epoch: int = 0,
+    first_sequence: int,
+    attributes: int = 0,
+    last_delta_ms: int = 0,
+) -> Batch:
+    """Encode records as one batch; the compression bits of `attributes` choose an algorithm.
+
+    Raises OMSUnsupportException when its package is not installed.
+    """
+    payload = _encode(records)
+    if attributes & COMPRESSION_MASK:
+        payload = compress(attributes & COMPRESSION_MASK, payload)
+    count = len(records)
+    after = (
+        _AFTER_CRC.pack(
+            FORMAT, attributes, len(shared), count, born_ms, last_delta_ms, producer_id, producer_epoch, first_sequence
+        )
+        + shared
+    )
+    head = _PREFIX.pack(len(after) + len(payload), _extend(_crc(after), payload)) + after
+    return Batch(head, payload, count)
+
+
+def parse_header(data: bytes, at: int = 0) -> BatchHeader:
+    """Read the fixed header at a position of a buffer, checking every length against what is there.
+
+    Raises OMSRuntimeException: 1101 for a newer format, 1501 for bytes that are no batch.
+    """
+    if len(data) - at < HEADER.size:
+        raise damaged("it ends inside the header")
+    header = BatchHeader(*HEADER.unpack_from(data, at))
+    if header.version != FORMAT:
+        raise OMSRuntimeException(1101, f"batch format {header.version} is not known", next_step="Upgrade openmessaging")
+    if header.length + 8 > len(data) - at or header.length < HEADER.size - 8 + header.shared_bytes:
+        raise damaged("its length does not fit")
+    if not 0 < header.count <= MAX_MESSAGES:
+        raise damaged("its count is out of range")
+    return header
+
+
+def decode(data: bytes, *, check: bool = True) -> tuple[BatchHeader, dict[str, Any], list[Record]]:
+    """Header, shared headers and records of a batch that starts at the first byte.
+
+    `check` verifies the CRC. Raises OMSRuntimeException: 1101 for a newer format, 1501 for damaged bytes, 1400 (an
+    OMSUnsupportException) when the compression's package is missing. Never allocates more than `MAX_DECODED_BYTES`.
+    """
+    header = parse_header(data)
+    body = data[8 : header.size]
+    if check and _crc(body) != header.crc:
+        raise damaged("its CRC does not match")
+    at = HEADER.size - 8 + header.shared_bytes
+    payload: bytes | memoryview = memoryview(body)[at:]
+    if header.attributes & COMPRESSION_MASK:
+        payload = decompress(header.attributes & COMPRESSION_MASK, bytes(payload), MAX_DECODED_BYTES)
+    try:
+        shared = _decode_shared(body[HEADER.size - 8 : at])
+        records = _decode_records(payload)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as cause:
+        raise damaged(str(cause)) from cause
+    if len(records) != header.count:
+        raise damaged(f"it holds {len(records)} messages, not {header.count}")
+    return header, shared, records
+
+
+def damaged(what: str) -> OMSRuntimeException:
+    """The error for bytes that are no whole batch."""
+    return OMSRuntimeException(1501, f"damaged batch: {what}", next_step="Run `oms store verify`")
