@@ -1,0 +1,235 @@
+"""What an entry of the log holds: operations on the broker's state and batches, all applied together or not at all.
+
+    | version u8 | batches u16 | operations bytes u32 | time ms i64 | operations: MessagePack array |
+    then per batch | partition id u32 | base offset u64 | store time ms i64 | leader epoch u32 | the producer's bytes … |
+
+Integers are big-endian. A plain send has no operations: one fixed header, one placement, the producer's bytes as they
+came. A batch whose base offset lies below the partition's end is a copy made when a segment was reclaimed: it moves the
+stored bytes and changes nothing else. Times and ids that matter are in the entry, so a replay needs no clock.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from openmessaging.model.batch import Batch, damaged, parse_header
+from openmessaging.model.errors import OMSRuntimeException
+
+HEAD = struct.Struct(">BHIq")
+PLACE = struct.Struct(">IQqI")
+FORMAT = 1
+
+
+class Placed(msgspec.Struct, gc=False):
+    """A batch with its place in a partition."""
+
+    partition_id: int
+    base_offset: int
+    count: int
+    store_ms: int
+    leader_epoch: int = 0
+
+
+class Operation(msgspec.Struct, array_like=True, tag_field="op", frozen=True, gc=False):
+    """Root of all operations; each is one change of the broker's state."""
+
+
+class CreateNamespace(Operation, tag=1):
+    """A namespace comes into being."""
+
+    name: str
+
+
+class DeleteNamespace(Operation, tag=2):
+    """An empty namespace goes."""
+
+    name: str
+
+
+class CreateQueue(Operation, tag=3):
+    """A queue with its partitions, numbered from `first_partition_id` (ids are never used again)."""
+
+    name: str
+    """Full name, `namespace://queue`."""
+    queue_id: int
+    first_partition_id: int
+    partitions: int
+    config: dict[str, Any]
+
+
+class UpdateQueue(Operation, tag=4):
+    """New settings of a queue; only the given keys change."""
+
+    queue_id: int
+    config: dict[str, Any]
+
+
+class DeleteQueue(Operation, tag=5):
+    """A queue, its groups and their leases go."""
+
+    queue_id: int
+
+
+class CreateGroup(Operation, tag=6):
+    """A consumer group of a queue, starting at an offset per partition."""
+
+    queue_id: int
+    group_id: int
+    name: str
+    config: dict[str, Any]
+    starts: list[int]
+
+
+class UpdateGroup(Operation, tag=7):
+    """New settings of a group; only the given keys change."""
+
+    group_id: int
+    config: dict[str, Any]
+
+
+class DeleteGroup(Operation, tag=8):
+    """A group and its leases go."""
+
+    group_id: int
+
+
+class Lease(Operation, tag=9):
+    """Messages `start` to `end` (exclusive) of a partition are handed out, all for the `attempt`-th time."""
+
+    lease_id: int
+    group_id: int
+    partition_id: int
+    start: int
+    end: int
+    attempt: int
+    deadline_ms: int
+
+
+class Settle(Operation, tag=10):
+    """Messages of a lease are done; `ranges` are [start, end) offsets, None means all that is left."""
+
+    lease_id: int
+    ranges: list[tuple[int, int]] | None = None
+
+
+class Retry(Operation, tag=11):
+    """Messages of a lease come back, not before `visible_ms`; `counted` false takes the attempt back (never handled)."""
+
+    lease_id: int
+    ranges: list[tuple[int, int]] | None
+    visible_ms: int
+    counted: bool = True
+
+
+class Extend(Operation, tag=12):
+    """A lease lasts longer."""
+
+    lease_id: int
+    deadline_ms: int
+
+
+class ReleaseAll(Operation, tag=13):
+    """Every lease ends and its messages are visible at once: the holders died with the process that held the store."""
+
+
+class Seek(Operation, tag=14):
+    """A group goes on from an offset of a partition; its leases, retries and settled offsets there are forgotten."""
+
+    group_id: int
+    partition_id: int
+    offset: int
+
+
+class Trim(Operation, tag=15):
+    """Messages of a partition below `start` are gone for good."""
+
+    partition_id: int
+    start: int
+
+
+AnyOperation = (
+    CreateNamespace
+    | DeleteNamespace
+    | CreateQueue
+    | UpdateQueue
+    | DeleteQueue
+    | CreateGroup
+    | UpdateGroup
+    | DeleteGroup
+    | Lease
+    | Settle
+    | Retry
+    | Extend
+    | ReleaseAll
+    | Seek
+    | Trim
+)
+
+
+class Entry(msgspec.Struct, gc=False):
+    """One entry, decided and not yet applied; `batches` belong to `placed`, one each, and are empty on replay."""
+
+    now_ms: int
+    operations: Sequence[AnyOperation] = ()
+    placed: Sequence[Placed] = ()
+    batches: Sequence[Batch] = ()
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[AnyOperation]).decode
+
+
+def encode(entry: Entry) -> tuple[list[bytes], list[int]]:
+    """The body as parts, and where each batch's bytes start in it."""
+    operations = _encode(entry.operations) if entry.operations else b""
+    parts = [HEAD.pack(FORMAT, len(entry.placed), len(operations), entry.now_ms)]
+    if operations:
+        parts.append(operations)
+    at = HEAD.size + len(operations)
+    starts: list[int] = []
+    for placed, batch in zip(entry.placed, entry.batches, strict=True):
+        parts += (
+            PLACE.pack(placed.partition_id, placed.base_offset, placed.store_ms, placed.leader_epoch),
+            batch.head,
+            batch.payload,
+        )
+        starts.append(at + PLACE.size)
+        at += PLACE.size + batch.size
+    return parts, starts
+
+
+def decode(body: bytes) -> tuple[Entry, list[tuple[int, int]]]:
+    """The entry of a body, and (start, size) of each batch's bytes in it.
+
+    Raises OMSRuntimeException 1101 for a newer format, 1501 for bytes that are no entry.
+    """
+    if len(body) < HEAD.size:
+        raise damaged("the entry ends inside its header")
+    version, count, operations_bytes, now_ms = HEAD.unpack_from(body)
+    if version != FORMAT:
+        raise OMSRuntimeException(1101, f"entry format {version} is not known", next_step="Upgrade openmessaging")
+    at = HEAD.size + operations_bytes
+    if at > len(body):
+        raise damaged("the entry's operations do not fit")
+    try:
+        operations = _decode(memoryview(body)[HEAD.size : at]) if operations_bytes else []
+    except msgspec.DecodeError as cause:
+        raise damaged(f"the entry's operations cannot be read: {cause}") from cause
+    placed: list[Placed] = []
+    spans: list[tuple[int, int]] = []
+    for _ in range(count):
+        if len(body) - at < PLACE.size:
+            raise damaged("the entry ends inside a placement")
+        partition_id, base_offset, store_ms, leader_epoch = PLACE.unpack_from(body, at)
+        at += PLACE.size
+        header = parse_header(body, at)
+        placed.append(Placed(partition_id, base_offset, header.count, store_ms, leader_epoch))
+        spans.append((at, header.size))
+        at += header.size
+    if at != len(body):
+        raise damaged("bytes are left after the last batch")
+    return Entry(now_ms, operations, placed), spans

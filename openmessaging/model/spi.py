@@ -1,0 +1,285 @@
+"""The driver SPI: what a messaging system must offer so that everything above works on it.
+
+A driver translates and does nothing else: batching, interceptors, lifecycle, retries and the two faces are written
+once above it. Every method exists twice with the same name and arguments: `Driver` is for asyncio, `BlockingDriver`
+for threads; a driver that has only the first is bridged. All times in calls are seconds, all header fields ms.
+What a system cannot do is absent from `capabilities`, and the method raises OMSUnsupportException.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from openmessaging.model.access_point import AccessPoint
+from openmessaging.model.batch import Batch
+
+
+class Capability(StrEnum):
+    """What a driver may be able to do; each is proven by the conformance kit."""
+
+    KEY_ORDER = "key-order"
+    LEASE = "lease"
+    EXTEND_LEASE = "extend-lease"
+    NACK_DELAY = "nack-delay"
+    DEAD_LETTER = "dead-letter"
+    SEEK = "seek"
+    BROWSE = "browse"
+    BROADCAST = "broadcast"
+    ATOMIC_BATCH = "atomic-batch"
+    ADMIN = "admin"
+
+
+class Durability(StrEnum):
+    """How safe a message was when its send returned."""
+
+    MEMORY = "memory"
+    """In the memory of one process, or handed to the operating system but not synced."""
+    FSYNC = "fsync"
+    """Covered by a sync of one disk."""
+    QUORUM = "quorum"
+    """Synced by a majority of replicas."""
+
+
+class OutgoingBatch(msgspec.Struct, gc=False):
+    """A batch on its way: full queue name, partition (None: the driver picks) and the encoded bytes."""
+
+    destination: str
+    partition: int | None
+    batch: Batch
+
+
+class Placement(msgspec.Struct, frozen=True, gc=False):
+    """Where a batch was stored: the offset of its first message, the others follow."""
+
+    partition: int
+    base_offset: int
+    store_ms: int
+    durability: Durability
+
+
+class Backoff(msgspec.Struct, frozen=True):
+    """When a failed message comes back: `initial * factor ** (attempt - 1)` seconds, at most `maximum`, varied by up to
+    `jitter` (0 to 1) of it; after `max_delivery` deliveries it goes to the dead-letter queue."""
+
+    initial: float = 1.0
+    factor: float = 2.0
+    maximum: float = 300.0
+    jitter: float = 0.1
+    max_delivery: int = 16
+
+
+class GroupConfig(msgspec.Struct, frozen=True):
+    """Settings of a consumer group, stored with it."""
+
+    start: str = "earliest"
+    """Where a new group begins: `earliest`, `latest`, `offset:<n>` or `ts:<ms>`."""
+    order: Literal["none", "key"] = "none"
+    """`key`: one message of a key is in flight per group, others in parallel."""
+    invisible_time: float = 30.0
+    """Seconds that a received message stays hidden from the rest of its group."""
+    backoff: Backoff = Backoff()
+
+
+class SubscriptionSpec(msgspec.Struct, frozen=True):
+    """What a consumer asks for."""
+
+    destination: str
+    group: str
+    config: GroupConfig
+    broadcast: bool = False
+    """A group of this consumer's own, deleted when it closes."""
+    update: bool = False
+    """Whether `config` replaces the settings of an existing group."""
+
+
+class Delivery(msgspec.Struct, eq=False):
+    """Messages of one batch handed out under one lease, still encoded: the driver's answer to `fetch`.
+
+    They are the messages `first` to `last` (exclusive, places in the batch) of `data`, the encoded batch.
+    """
+
+    destination: str
+    partition: int
+    base_offset: int
+    """Offset of the batch's first message (place 0, not place `first`)."""
+    store_ms: int
+    data: bytes
+    first: int
+    last: int
+    lease_id: int = 0
+    attempt: int = 1
+    deadline_ms: int = 0
+
+
+class QueueInfo(msgspec.Struct, frozen=True):
+    """A queue as `describe` shows it."""
+
+    name: str
+    """Full name."""
+    partitions: int
+    messages: int
+    """Messages that can still be read, over all partitions."""
+    offsets: list[tuple[int, int]]
+    """(first, next) offset per partition."""
+    groups: list[str]
+    config: dict[str, Any]
+
+
+class GroupInfo(msgspec.Struct, frozen=True):
+    """A consumer group as `describe` shows it."""
+
+    name: str
+    queue: str
+    lag: int
+    """Messages that are not settled yet, those in flight included."""
+    in_flight: int
+    retrying: int
+    """Messages that wait for their next attempt."""
+    floors: list[int]
+    """Per partition, the offset below which all is settled."""
+    dead_letter_queue: str
+    oldest_ms: int | None
+    """Store time of the oldest message not settled; None without lag."""
+    config: GroupConfig
+
+
+class Subscription(Protocol):
+    """A consumer's hold on a group."""
+
+    async def fetch(self, max_messages: int, max_bytes: int, wait: float) -> list[Delivery]:
+        """Messages, as soon as there is one; an empty list after `wait` seconds. Cancelling it loses nothing: what was
+        leased goes back uncounted."""
+        ...
+
+    def ack(self, lease_id: int, offsets: Sequence[int] | None) -> None:
+        """Settle offsets of a lease (None: all that is left); in memory at once, on disk with the next sync.
+
+        Raises OMSRuntimeException 1418 when the lease has expired or is of another group.
+        """
+        ...
+
+    def nack(self, lease_id: int, offsets: Sequence[int] | None, delay: float | None, reason: str) -> None:
+        """Give messages back as failed: they return after `delay` seconds (None: the group's back-off), or go to the
+        dead-letter queue after the last attempt. Raises as `ack`."""
+        ...
+
+    def release(self, lease_id: int, offsets: Sequence[int] | None) -> None:
+        """Give messages back that were never handled: visible at once, the attempt not counted."""
+        ...
+
+    def extend(self, lease_id: int, invisible_time: float) -> int:
+        """Let a lease last that many seconds from now; returns the new deadline in ms. Raises as `ack`."""
+        ...
+
+    async def flush(self) -> None:
+        """Return when every settlement made so far is durable."""
+        ...
+
+    async def close(self) -> None:
+        """Let go; leases that are still held go on until they expire."""
+        ...
+
+
+class Driver(Protocol):
+    """A messaging system reached by one access point."""
+
+    capabilities: frozenset[Capability]
+    max_body_bytes: int
+
+    async def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
+        """Store all batches or none (with ATOMIC_BATCH); returns when they are as durable as the placements say."""
+        ...
+
+    def submit(self, batch: OutgoingBatch) -> Awaitable[Placement]:
+        """Hand one batch over in order and return at once; the awaitable completes as `send` does."""
+        ...
+
+    def partition_count(self, destination: str) -> int | Awaitable[int]:
+        """Number of partitions of a queue, created on first use where that is on. Raises 1404."""
+        ...
+
+    async def subscribe(self, spec: SubscriptionSpec) -> Subscription:
+        """Join a consumer group, made when missing. Raises 1404 for a queue that may not be created."""
+        ...
+
+    async def read(
+        self, destination: str, partition: int, offset: int, max_messages: int, wait: float = 0.0
+    ) -> list[Delivery]:
+        """Messages from an offset, leaving groups alone (lease_id 0); waits up to `wait` seconds for one at the end."""
+        ...
+
+    async def read_before(self, destination: str, partition: int, offset: int) -> Delivery | None:
+        """The batch that holds the message before an offset; None at the beginning."""
+        ...
+
+    async def find_time(self, destination: str, partition: int, timestamp_ms: int) -> int:
+        """The first offset stored at or after a time; the next offset to be written when there is none."""
+        ...
+
+    async def create_namespace(self, name: str) -> None:
+        """Raises 1407 when it is there."""
+        ...
+
+    async def delete_namespace(self, name: str) -> None:
+        """Raises 1405 when missing, 1400 when it has queues."""
+        ...
+
+    async def list_namespaces(self) -> list[str]:
+        """Names, sorted."""
+        ...
+
+    async def create_queue(self, name: str, partitions: int, config: dict[str, Any]) -> None:
+        """Raises 1406 when it is there, 1405 when its namespace is missing."""
+        ...
+
+    async def update_queue(self, name: str, config: dict[str, Any]) -> None:
+        """Change settings; raises 1404 when missing."""
+        ...
+
+    async def delete_queue(self, name: str) -> None:
+        """Raises 1404 when missing."""
+        ...
+
+    async def purge_queue(self, name: str) -> int:
+        """Drop all messages; returns how many. Raises 1404 when missing."""
+        ...
+
+    async def list_queues(self, namespace: str) -> list[str]:
+        """Full names, sorted. Raises 1405 when the namespace is missing."""
+        ...
+
+    async def describe_queue(self, name: str) -> QueueInfo:
+        """Raises 1404 when missing."""
+        ...
+
+    async def list_groups(self, queue: str | None = None) -> list[GroupInfo]:
+        """All groups, or those of one queue."""
+        ...
+
+    async def describe_group(self, queue: str, group: str) -> GroupInfo:
+        """Raises 1404 when missing."""
+        ...
+
+    async def seek_group(self, queue: str, group: str, to: str) -> None:
+        """Move a group to `earliest`, `latest`, `offset:<n>` (of every partition), or `ts:<ms>`; its leases end."""
+        ...
+
+    async def delete_group(self, queue: str, group: str) -> None:
+        """Raises 1404 when missing."""
+        ...
+
+    async def close(self) -> None:
+        """Stop: what was acknowledged is safe, the rest fails with 1503."""
+        ...
+
+
+class DriverFactory(Protocol):
+    """What an entry point of the group `openmessaging.drivers` names."""
+
+    async def __call__(self, access_point: AccessPoint, attributes: dict[str, Any]) -> Driver:
+        """Open the system. Raises OMSRuntimeException 10000 (with the cause) when it cannot."""
+        ...
