@@ -1,0 +1,134 @@
+"""Group sync: whatever arrives during one sync of the log shares the next.
+
+A lone caller syncs by itself, without a change of threads. While a sync runs, others stage their entries and register
+what to call once they are durable; when it ends and somebody waits, the committer's own thread goes on. So one sync
+covers all that arrived since the last, whether the callers are threads, event loops or both.
+
+Next on a message's way: `openmessaging.storage.log` writes and syncs, then `Engine.set_durable` makes it visible.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.storage.interface import Storage
+from openmessaging.system import Clock
+
+Release = Callable[[OMSRuntimeException | None], None]
+"""Called once the entry it waits for is durable (None) or can never be (the error)."""
+
+SLOW_SYNC = 0.002
+"""Seconds: above this an event loop hands its syncs to the thread."""
+
+
+class Committer:
+    """Decides who syncs. Methods ending in `_locked` are called under the owner's lock.
+
+    Args:
+        storage: the log.
+        lock: the owner's lock.
+        on_durable: called under the lock with the index that a sync has covered.
+        sync: False leaves the sync to others (`flush=interval` and `never`): entries are only written.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        lock: threading.Lock,
+        on_durable: Callable[[int], None],
+        clock: Clock,
+        *,
+        sync: bool,
+    ) -> None:
+        self._storage = storage
+        self._lock = lock
+        self._on_durable = on_durable
+        self._clock = clock
+        self._sync = sync
+        self._busy = False
+        self._waiting: deque[tuple[int, Release]] = deque()
+        self._recent_worst = 0.0
+        self._turn = threading.Semaphore(0)
+        self._handed_over = False
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def disk_is_fast(self) -> bool:
+        """Whether syncs have lately been short enough to run inside an event loop."""
+        return self._recent_worst < SLOW_SYNC
+
+    def claim_locked(self) -> bool:
+        """Take the lead if nobody has it; then `lead` must follow after the lock is let go."""
+        if self._busy:
+            return False
+        self._busy = True
+        return True
+
+    def wait_locked(self, index: int, release: Release) -> None:
+        """Register for an index and make sure that somebody syncs."""
+        self._waiting.append((index, release))
+        if not self._busy:
+            self._busy = True
+            self._hand_over()
+
+    def lead(self) -> None:
+        """Write and sync what is staged, let go all that it covers, and hand over if others wait.
+
+        Raises OMSRuntimeException 1501 when the disk failed; everybody who waits gets the same error.
+        """
+        started = self._clock.monotonic()
+        try:
+            index = self._storage.flush(sync=self._sync)
+        except OMSRuntimeException as cause:
+            with self._lock:
+                failed, self._waiting = self._waiting, deque()
+                self._busy = False
+            for _, release in failed:
+                release(cause)
+            raise
+        took = self._clock.monotonic() - started
+        self._recent_worst = max(took, self._recent_worst * 0.9)
+        waiting = self._waiting
+        ready: list[Release] = []
+        with self._lock:
+            self._on_durable(index)
+            while waiting and waiting[0][0] <= index:
+                ready.append(waiting.popleft()[1])
+            if waiting:
+                self._hand_over()
+            else:
+                self._busy = False
+        for release in ready:
+            release(None)
+
+    def close(self) -> None:
+        """Stop the thread; what waits is completed first."""
+        with self._lock:
+            self._stopping = True
+            thread = self._thread
+        if thread is not None:
+            self._turn.release()
+            thread.join()
+
+    def _hand_over(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="openmessaging-sync", daemon=True)
+            self._thread.start()
+        self._handed_over = True
+        self._turn.release()
+
+    def _run(self) -> None:
+        while True:
+            self._turn.acquire()
+            with self._lock:
+                lead, self._handed_over = self._handed_over, False
+                if not lead and self._stopping:
+                    return
+            if lead:
+                with contextlib.suppress(OMSRuntimeException):  # everybody who waited has been told
+                    self.lead()

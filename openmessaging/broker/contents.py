@@ -1,0 +1,120 @@
+"""What lies in the log, by partition and offset: the engine's and the receivers' way to stored batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from openmessaging.broker.entry import Lease, Placed
+from openmessaging.model.batch import BatchHeader, decode
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.message import Record
+from openmessaging.model.spi import Delivery
+from openmessaging.storage.index import IndexEntry, PartitionIndexes
+from openmessaging.storage.interface import Storage
+
+_CACHED_BATCHES = 64
+
+
+def place(indexes: PartitionIndexes, placed: Placed, position: int, size: int, *, copy: bool) -> None:
+    """Note where a batch of an entry lies; a copy only moves what is known already."""
+    if copy:
+        indexes.relocate(placed.partition_id, placed.base_offset, position)
+    else:
+        indexes.add(placed.partition_id, placed.base_offset, placed.count, position, size, placed.store_ms)
+
+
+class StoredContents:
+    """Reads stored batches through the index.
+
+    `spans` and `bound` read the index and are called under the runner's lock; `deliveries` reads the log without it.
+    """
+
+    def __init__(self, storage: Storage, indexes: PartitionIndexes) -> None:
+        self._storage = storage
+        self._indexes = indexes
+        self._decoded: dict[int, tuple[BatchHeader, dict[str, Any], list[Record]]] = {}
+
+    def bound(self, max_bytes: int) -> Callable[[int, int, int], int]:
+        """A limit for a receive: how far a lease may go so that its batches hold at most `max_bytes` (at least one
+        batch, over all leases of the receive)."""
+        left = max_bytes
+
+        def limit(partition_id: int, start: int, end: int) -> int:
+            nonlocal left
+            at = start
+            while at < end:
+                entry = self._entry(partition_id, at)
+                if entry.size > left and left < max_bytes:
+                    return at
+                left -= entry.size
+                at = entry.base_offset + entry.count
+            return min(at, end)
+
+        return limit
+
+    def spans(self, lease: Lease) -> list[IndexEntry]:
+        """Index entries of the batches that a lease covers."""
+        found: list[IndexEntry] = []
+        at = lease.start
+        while at < lease.end:
+            entry = self._entry(lease.partition_id, at)
+            found.append(entry)
+            at = entry.base_offset + entry.count
+        return found
+
+    def deliveries(self, queue: str, number: int, lease: Lease, spans: list[IndexEntry]) -> list[Delivery]:
+        """The leased messages as they are stored. Raises OMSRuntimeException 1501 for damage."""
+        read = self._storage.read
+        return [
+            Delivery(
+                queue,
+                number,
+                entry.base_offset,
+                entry.timestamp_ms,
+                read(entry.position, entry.size),
+                max(lease.start - entry.base_offset, 0),
+                min(lease.end - entry.base_offset, entry.count),
+                lease.lease_id,
+                lease.attempt,
+                lease.deadline_ms,
+            )
+            for entry in spans
+        ]
+
+    def keys(self, partition_id: int, start: int, end: int) -> list[str | None]:
+        """Message keys of the offsets from `start` to `end` (exclusive)."""
+        keys: list[str | None] = []
+        while start < end:
+            entry = self._entry(partition_id, start)
+            records = self._batch(entry)[2]
+            stop = min(end, entry.base_offset + entry.count)
+            keys += [record.message_key for record in records[start - entry.base_offset : stop - entry.base_offset]]
+            start = stop
+        return keys
+
+    def message(self, partition_id: int, offset: int) -> tuple[BatchHeader, int, dict[str, Any], Record]:
+        """One stored message: its batch's header, its place in the batch, the shared headers, the record."""
+        entry = self._entry(partition_id, offset)
+        header, shared, records = self._batch(entry)
+        place = offset - entry.base_offset
+        return header, place, shared, records[place]
+
+    def _batch(self, entry: IndexEntry) -> tuple[BatchHeader, dict[str, Any], list[Record]]:
+        found = self._decoded.get(entry.position)
+        if found is None:
+            found = decode(self._storage.read(entry.position, entry.size))
+            if len(self._decoded) >= _CACHED_BATCHES:
+                self._decoded.clear()
+            self._decoded[entry.position] = found
+        return found
+
+    def _entry(self, partition_id: int, offset: int) -> IndexEntry:
+        entry = self._indexes.find(partition_id, offset)
+        if entry is None:
+            raise OMSRuntimeException(
+                1501,
+                f"the index of partition {partition_id} has no entry for offset {offset}",
+                next_step="Run `oms store verify`",
+            )
+        return entry

@@ -1,0 +1,136 @@
+"""Upkeep of a running store, on one thread: what is due, what waits for the disk, snapshots, retention, space.
+
+The thread sleeps until something is staged that nobody waits for, until the engine's next deadline, or until the next
+round of upkeep. It never holds the runner's lock while it touches the disk, except to copy live messages forward.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Literal
+
+from openmessaging.broker.reclaim import Reclaimer
+from openmessaging.broker.runner import Runner
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.storage.snapshot import SnapshotStore
+
+COMMIT_DELAY = 0.01
+"""Seconds that acknowledgements and leases may wait for a sync to share before they get one of their own."""
+ROUND = 1.0
+"""Seconds between rounds of upkeep."""
+SNAPSHOT_BYTES = 64 << 20
+SNAPSHOT_ENTRIES = 100_000
+
+
+class Maintenance:
+    """Keeps a store in shape.
+
+    Args:
+        runner: whose store it is.
+        snapshots: where snapshots go; None for a store in memory.
+        flush: the flush mode of the store.
+        flush_interval: seconds between syncs with `interval`.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        snapshots: SnapshotStore | None,
+        flush: Literal["always", "interval", "never"],
+        flush_interval: float,
+    ) -> None:
+        self._runner = runner
+        self._snapshots = snapshots
+        self._flush_interval = flush_interval if flush == "interval" else None
+        self._reclaimer = Reclaimer(runner)
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="openmessaging-upkeep", daemon=True)
+        self._dirty = False
+        self._snapshot_index = runner.storage.max_index()
+        self._snapshot_position = runner.storage.max_position()
+        runner.on_dirty = self._on_dirty
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread and wait for it."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def snapshot(self) -> None:
+        """Write a snapshot of the state as it is now, once the log up to there is durable."""
+        if self._snapshots is None:
+            return
+        runner = self._runner
+        with runner.lock:
+            runner.tick_locked()
+            index = runner.storage.max_index()
+            position = runner.storage.max_position()
+            state = runner.engine.snapshot()
+            runner.indexes.sync()
+        if index < 0 or index == self._snapshot_index:
+            return
+        runner.flush()
+        self._snapshots.save(index, state)
+        self._snapshot_index = index
+        self._snapshot_position = position
+
+    @property
+    def snapshot_index(self) -> int:
+        """Index of the newest snapshot: the log before it is needed only for the messages in it."""
+        return self._snapshot_index
+
+    def _on_dirty(self) -> None:
+        self._dirty = True
+        self._wake.set()
+
+    def _run(self) -> None:
+        clock = self._runner.clock
+        next_round = clock.monotonic() + ROUND
+        next_sync = clock.monotonic() + (self._flush_interval or 0)
+        while not self._stopping:
+            now = clock.monotonic()
+            wait = min(next_round - now, COMMIT_DELAY if self._dirty else ROUND, self._until_deadline())
+            if self._flush_interval is not None:
+                wait = min(wait, next_sync - now)
+            if self._dirty and not self._stopping:
+                self._wake.clear()
+            if self._wake.wait(max(wait, 0.0005)):
+                self._wake.clear()
+                if self._dirty and not self._stopping:
+                    continue
+            try:
+                self._work(clock.monotonic() >= next_round)
+                now = clock.monotonic()
+                if self._flush_interval is not None and now >= next_sync:
+                    self._runner.storage.flush(sync=True)
+                    next_sync = now + self._flush_interval
+            except OMSRuntimeException:
+                pass  # a failed disk is told to whoever sends next; upkeep goes on for reads and acknowledgements
+            if now >= next_round:
+                next_round = now + ROUND
+
+    def _until_deadline(self) -> float:
+        with self._runner.lock:
+            deadline = self._runner.engine.next_deadline()
+        return ROUND if deadline is None else (deadline - self._runner.clock.now_ms()) / 1000
+
+    def _work(self, full_round: bool) -> None:
+        runner = self._runner
+        if self._dirty:
+            self._dirty = False
+            runner.commit_dirty()
+        with runner.lock:
+            runner.tick_locked()
+        runner.storage.prepare()
+        if full_round:
+            grown = runner.storage.max_position() - self._snapshot_position
+            entries = runner.storage.max_index() - self._snapshot_index
+            if grown >= SNAPSHOT_BYTES or entries >= SNAPSHOT_ENTRIES:
+                self.snapshot()
+            if self._snapshots is not None:
+                self._reclaimer.run(self._snapshot_index)

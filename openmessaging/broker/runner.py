@@ -1,0 +1,348 @@
+"""The shell around the engine: one lock, the log, the index, and who is told when something is durable or there.
+
+Every change takes the same way: under the lock the engine decides, the entry is appended to the log and applied; then
+the committer makes it durable, together with whatever else arrived meanwhile. Sends are answered when a sync has covered
+them; leases and acknowledgements count at once and reach the disk with the next sync.
+
+A message's way: `openmessaging.drivers.embedded` comes in at `stage_send`; `openmessaging.storage.log` is next; on the
+way out `receive` asks the engine for leases and `openmessaging.broker.contents` for the stored batches.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from openmessaging.broker.committer import Committer
+from openmessaging.broker.contents import StoredContents, place
+from openmessaging.broker.engine import Engine
+from openmessaging.broker.entry import HEAD, PLACE, Entry, Lease, encode
+from openmessaging.broker.entry import FORMAT as ENTRY_FORMAT
+from openmessaging.broker.group import Group
+from openmessaging.broker.partition import Partition
+from openmessaging.model.batch import Batch
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.spi import Delivery, Durability, OutgoingBatch, Placement
+from openmessaging.storage.index import PartitionIndexes
+from openmessaging.storage.interface import Storage
+from openmessaging.system import Clock
+
+Wake = Callable[[], None]
+
+
+class Runner:
+    """Runs an engine on a log. All methods may be called from any thread.
+
+    Args:
+        storage: the log, owned by the runner from now on.
+        engine: the state, already recovered from the log.
+        indexes: where the batches of each partition lie.
+        clock: where time comes from.
+        durable: True for `flush=always`: a send is answered after the sync that covers it.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        engine: Engine,
+        indexes: PartitionIndexes,
+        contents: StoredContents,
+        clock: Clock,
+        *,
+        durable: bool,
+        durability: Durability,
+    ) -> None:
+        self.storage = storage
+        self.engine = engine
+        self.indexes = indexes
+        self.contents = contents
+        self.clock = clock
+        self.durable = durable
+        self._durability = durability
+        self.lock = threading.Lock()
+        self.committer = Committer(storage, self.lock, self._on_durable, clock, sync=durable)
+        self._acks: dict[tuple[int, int], list[int]] = {}
+        self._receivers: dict[int, list[Wake]] = {}
+        self._readers: dict[int, list[Wake]] = {}
+        self.on_dirty: Wake = _nothing
+        """Called under the lock when something was staged that nobody waits for."""
+        self._dirty = False
+        self.closed = False
+
+    # ---- sending -------------------------------------------------------------------------------------------------
+
+    def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
+        """Store batches, all in one entry; blocks until they are as durable as the placements say.
+
+        Raises OMSRuntimeException: 1404, 1405 for a missing queue or namespace, 1501 when the disk is full or failed,
+        1503 after `close`.
+        """
+        waiter: threading.Lock | None = None
+        with self.lock:
+            placements, index = self.stage_send_locked(batches)
+            lead = self.committer.claim_locked()
+            if not lead:
+                waiter, failure = _new_waiter()
+                self.committer.wait_locked(index, failure.release)
+        if lead:
+            self.committer.lead()
+        elif waiter is not None:
+            waiter.acquire()
+            if failure.error is not None:
+                raise failure.error
+        return placements
+
+    def stage_send_locked(self, batches: Sequence[OutgoingBatch]) -> tuple[list[Placement], int]:
+        """Append a send to the log without waiting; returns the placements and the entry's index."""
+        if len(batches) == 1:
+            outgoing = batches[0]
+            queue = self.engine.queues.get(outgoing.destination)
+            if queue is not None and not self.closed:
+                number = outgoing.partition
+                if number is None and len(queue.partitions) == 1:
+                    number = 0
+                if number is not None and 0 <= number < len(queue.partitions):
+                    placement, index = self._append_batch(queue.partitions[number], outgoing.batch)
+                    return [placement], index
+        entry = self.engine.decide_send(self.clock.now_ms(), batches)
+        index = self.stage_locked(entry, reserved=False)
+        numbers = self.engine.partition_numbers(entry)
+        return [
+            Placement(number, placed.base_offset, placed.store_ms, self._durability)
+            for number, placed in zip(numbers, entry.placed, strict=True)
+        ], index
+
+    def _append_batch(self, partition: Partition, batch: Batch) -> tuple[Placement, int]:
+        """The common case: one batch for one partition that is there. Same bytes as `entry.encode` makes."""
+        now_ms = self.clock.now_ms()
+        base_offset = partition.end
+        head = HEAD.pack(ENTRY_FORMAT, 1, 0, now_ms) + PLACE.pack(partition.id, base_offset, now_ms, 0)
+        result = self.storage.append((head, batch.head, batch.payload))
+        index = result.index
+        self.engine.apply_send(partition, batch.count, index)
+        self.indexes.add(
+            partition.id, base_offset, batch.count, result.body_position + len(head), batch.size, now_ms
+        )
+        if not self.durable:
+            self._on_durable(index)
+        return Placement(partition.number, base_offset, now_ms, self._durability), index
+
+    def stage_locked(self, entry: Entry, *, reserved: bool = True) -> int:
+        """Append a decided entry to the log and apply it; returns its index."""
+        if self.closed:
+            raise closed()
+        parts, starts = encode(entry)
+        copies = [self.engine.is_copy(placed) for placed in entry.placed]
+        result = self.storage.append(parts, reserved=reserved)
+        self.engine.apply(entry, result.index)
+        for placed, batch, start, copy in zip(entry.placed, entry.batches, starts, copies, strict=True):
+            place(self.indexes, placed, result.body_position + start, batch.size, copy=copy)
+        if not self.durable:
+            self._on_durable(result.index)
+        elif not self._dirty:
+            self._dirty = True
+            self.on_dirty()
+        if self.engine.woken:
+            self._wake()
+        return result.index
+
+    def change(self, decide: Callable[[Engine, int], Entry]) -> None:
+        """Decide and apply a change of the state and wait until it is durable."""
+        with self.lock:
+            self._settle_acks()
+            entry = decide(self.engine, self.clock.now_ms())
+            if not entry.operations and not entry.placed:
+                return
+            self.stage_locked(entry)
+        self.flush()
+
+    def flush(self) -> None:
+        """Return once everything staged so far is on disk, whatever the flush mode."""
+        waiter = None
+        with self.lock:
+            self._settle_acks()
+            index = self.storage.max_index()
+            if not self.durable:
+                lead = False
+            else:
+                if self.storage.durable_index() >= index:
+                    return
+                lead = self.committer.claim_locked()
+                if not lead:
+                    waiter, failure = _new_waiter()
+                    self.committer.wait_locked(index, failure.release)
+        if waiter is not None:
+            waiter.acquire()
+            if failure.error is not None:
+                raise failure.error
+        elif lead:
+            self.committer.lead()
+        else:
+            self.storage.flush(sync=True)
+
+    # ---- receiving -----------------------------------------------------------------------------------------------
+
+    def receive(self, group: Group, max_messages: int, max_bytes: int, wake: Wake | None) -> list[Delivery]:
+        """Lease messages; with none there, `wake` is registered and called once when there may be some.
+
+        Raises OMSRuntimeException 1404 when the group was deleted, 1501 for damage in the log (with its position).
+        """
+        with self.lock:
+            if self.closed:
+                raise closed()
+            now_ms = self.tick_locked()
+            leases = self._lease(group, now_ms, max_messages, max_bytes)
+            if not leases:
+                if wake is not None:
+                    self._receivers.setdefault(group.id, []).append(wake)
+                return []
+            spans = [self.contents.spans(lease) for lease in leases]
+        queue = group.queue.name
+        return [
+            delivery
+            for lease, found in zip(leases, spans, strict=True)
+            for delivery in self.contents.deliveries(queue, self._number(group, lease), lease, found)
+        ]
+
+    def forget_receiver(self, group: Group, wake: Wake) -> None:
+        """Take back a registration of `receive`."""
+        with self.lock:
+            waiting = self._receivers.get(group.id)
+            if waiting and wake in waiting:
+                waiting.remove(wake)
+
+    def tick_locked(self) -> int:
+        """Apply acknowledgements and whatever has become due; returns the time in ms."""
+        self._settle_acks()
+        now_ms = self.clock.now_ms()
+        deadline = self.engine.next_deadline()
+        if deadline is not None and deadline <= now_ms:
+            entry = self.engine.tick(now_ms)
+            if entry is not None:
+                self.stage_locked(entry)
+            elif self.engine.woken:
+                self._wake()
+        return now_ms
+
+    def ack(self, group_id: int, lease_id: int, offsets: Sequence[int] | None) -> None:
+        """Settle offsets of a lease. Raises OMSRuntimeException 1418 for a lease that is gone or another group's."""
+        with self.lock:
+            lease = self.engine.leases.get(lease_id)
+            if lease is None or lease.group_id != group_id or offsets is None:
+                self._settle_acks()
+                operation = self.engine.decide_ack(group_id, lease_id, offsets)
+                self.stage_locked(Entry(self.clock.now_ms(), (operation,)))
+                return
+            pending = self._acks.get((group_id, lease_id))
+            if pending is None:
+                self._acks[group_id, lease_id] = list(offsets)
+            else:
+                pending.extend(offsets)
+            if not self._dirty:
+                self._dirty = True
+                self.on_dirty()
+
+    def give_back(self, decide: Callable[[Engine, int], Entry]) -> None:
+        """Nack, release or extend: applied at once, durable with the next sync."""
+        with self.lock:
+            self._settle_acks()
+            self.stage_locked(decide(self.engine, self.clock.now_ms()))
+
+    def commit_dirty(self) -> None:
+        """Put on disk what nobody waits for. Called by maintenance a moment after `on_dirty`."""
+        with self.lock:
+            self._settle_acks()
+            self._dirty = False
+            lead = self.durable and self.committer.claim_locked()
+        if lead:
+            self.committer.lead()
+
+    def wait_for_partition_locked(self, partition_id: int, wake: Wake) -> None:
+        """Call `wake` once when messages of a partition become visible, or the store closes."""
+        self._readers.setdefault(partition_id, []).append(wake)
+
+    def shut(self) -> None:
+        """Refuse everything from now on and wake all receivers."""
+        with self.lock:
+            self.closed = True
+            waiting = [*self._receivers.values(), *self._readers.values()]
+            self._receivers, self._readers = {}, {}
+        for wakes in waiting:
+            for wake in wakes:
+                wake()
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _lease(self, group: Group, now_ms: int, max_messages: int, max_bytes: int) -> list[Lease]:
+        bound = self.contents.bound(max_bytes)
+        entry = self.engine.decide_receive(now_ms, group, max_messages, bound)
+        if not entry.operations:
+            return []
+        self.stage_locked(entry)
+        return [operation for operation in entry.operations if isinstance(operation, Lease)]
+
+    def _number(self, group: Group, lease: Lease) -> int:
+        return self.engine.partitions[lease.partition_id].number
+
+    def _settle_acks(self) -> None:
+        """Make one entry of the acknowledgements that came in since the last entry."""
+        if not self._acks:
+            return
+        acks, self._acks = self._acks, {}
+        leases = self.engine.leases
+        operations = [
+            self.engine.decide_ack(group_id, lease_id, offsets)
+            for (group_id, lease_id), offsets in acks.items()
+            if lease_id in leases
+        ]
+        if operations:
+            self.stage_locked(Entry(self.clock.now_ms(), operations))
+
+    def _on_durable(self, index: int) -> None:
+        self.engine.set_durable(index)
+        if self.engine.woken:
+            self._wake()
+
+    def _wake(self) -> None:
+        woken = self.engine.woken
+        if self._receivers:
+            for group_id in woken:
+                for wake in self._receivers.pop(group_id, ()):
+                    wake()
+        woken.clear()
+        if self._readers:
+            for partition_id in self.engine.grown:
+                for wake in self._readers.pop(partition_id, ()):
+                    wake()
+        self.engine.grown.clear()
+
+
+class _Waiter:
+    """One thread's wait for the committer."""
+
+    __slots__ = ("error", "lock")
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self.lock = lock
+        self.error: OMSRuntimeException | None = None
+
+    def release(self, error: OMSRuntimeException | None) -> None:
+        self.error = error
+        self.lock.release()
+
+
+def _new_waiter() -> tuple[threading.Lock, _Waiter]:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock, _Waiter(lock)
+
+
+def _nothing() -> None:
+    pass
+
+
+def closed() -> OMSRuntimeException:
+    """The error for a call on a closed store."""
+    return OMSRuntimeException(1503, "the store is closed", next_step="Connect again")
+
+

@@ -1,0 +1,184 @@
+"""Opening a store: lock, snapshot, log, replay; and closing it so that the next opening is quick.
+
+Recovery is one path: the newest snapshot, then every entry of the log after it, applied as when it was new. The index
+files are caches of the log: forgotten past the snapshot, and rebuilt from the whole log when missing or damaged.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Literal
+
+import msgspec
+
+from openmessaging.broker.contents import StoredContents, place
+from openmessaging.broker.engine import Engine
+from openmessaging.broker.entry import Entry, ReleaseAll, decode
+from openmessaging.broker.maintenance import Maintenance
+from openmessaging.broker.runner import Runner
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.spi import Durability
+from openmessaging.storage.index import IndexDamaged, PartitionIndexes
+from openmessaging.storage.interface import Storage
+from openmessaging.storage.lock import StoreLock
+from openmessaging.storage.log import Log
+from openmessaging.storage.memory import MemoryLog
+from openmessaging.storage.snapshot import SnapshotStore
+from openmessaging.system import Clock, Disk, SystemClock, SystemDisk
+
+
+class StoreOptions(msgspec.Struct, frozen=True):
+    """How a store is run; none of it is stored.
+
+    Attributes:
+        flush: `always`: a send returns after the sync that covers it; nothing acknowledged is ever lost. `interval`: the
+            operating system has it, synced each `flush_interval` seconds; a power cut loses at most that. `never`: the
+            operating system syncs when it likes. Killing the process loses nothing in any mode.
+        flush_interval: seconds.
+        auto_create: whether the first send or subscription creates a missing queue.
+        partitions: of queues created so.
+        segment_bytes: size that segments grow to.
+    """
+
+    flush: Literal["always", "interval", "never"] = "always"
+    flush_interval: float = 1.0
+    auto_create: bool = True
+    partitions: int = 1
+    segment_bytes: int = 64 << 20
+
+
+class Store:
+    """An open store: its runner and the parts that only opening, upkeep and closing need."""
+
+    def __init__(self, runner: Runner, maintenance: Maintenance, lock: StoreLock | None) -> None:
+        self.runner = runner
+        self.maintenance = maintenance
+        self._lock = lock
+
+    def close(self) -> None:
+        """Make everything durable, leave a snapshot, and let the directory go. Safe to call twice."""
+        runner = self.runner
+        if runner.closed:
+            return
+        self.maintenance.stop()
+        runner.committer.close()
+        try:
+            self.maintenance.snapshot()
+        except OMSRuntimeException:
+            pass  # a poisoned log keeps what it has; the next opening replays it
+        runner.shut()
+        runner.storage.close()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def open_store(
+    directory: str, options: StoreOptions = StoreOptions(), *, disk: Disk | None = None, clock: Clock | None = None
+) -> Store:
+    """Open or create the store in a directory.
+
+    Raises OMSRuntimeException: 1503 when another process (named) has it, 1501 for damage in the log (with its
+    position) or a directory that cannot be written, 1101 for a store of a newer format.
+    """
+    disk = disk or SystemDisk()
+    clock = clock or SystemClock()
+    real = disk.__class__ is SystemDisk
+    lock = StoreLock.acquire(directory) if real else None
+    try:
+        snapshots = SnapshotStore(disk, os.path.join(directory, "snapshots"))
+        found = snapshots.newest()
+        storage = Log.open(
+            disk,
+            directory,
+            segment_bytes=options.segment_bytes,
+            zero_fill=options.flush == "always",
+            scan_from=found[0] + 1 if found else 0,
+        )
+        indexes = PartitionIndexes(disk, os.path.join(directory, "index"))
+        runner = _recover(storage, indexes, found, options, clock)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    maintenance = Maintenance(runner, snapshots, options.flush, options.flush_interval)
+    maintenance.start()
+    return Store(runner, maintenance, lock)
+
+
+def open_memory(options: StoreOptions = StoreOptions(), *, clock: Clock | None = None) -> Store:
+    """A store in memory, for tests: the same engine, nothing on disk."""
+    clock = clock or SystemClock()
+    runner = _recover(MemoryLog(), PartitionIndexes(None, ""), None, options, clock)
+    maintenance = Maintenance(runner, None, "never", options.flush_interval)
+    maintenance.start()
+    return Store(runner, maintenance, None)
+
+
+def _recover(
+    storage: Storage,
+    indexes: PartitionIndexes,
+    found: tuple[int, bytes] | None,
+    options: StoreOptions,
+    clock: Clock,
+) -> Runner:
+    contents = StoredContents(storage, indexes)
+    engine = Engine(
+        contents,
+        random.Random(),  # noqa: S311 - jitter of back-offs
+        auto_create=options.auto_create,
+        default_partitions=options.partitions,
+    )
+    applied = -1
+    if found is not None:
+        applied, state = found
+        engine.restore(state)
+        try:
+            for partition in engine.partitions.values():
+                indexes.restore(partition.id, partition.end)
+        except IndexDamaged:
+            rebuild_indexes(storage, indexes, engine, applied)
+    replay(storage, engine, indexes, applied + 1)
+    always = options.flush == "always" and isinstance(storage, Log)
+    runner = Runner(
+        storage,
+        engine,
+        indexes,
+        contents,
+        clock,
+        durable=always,
+        durability=Durability.FSYNC if always else Durability.MEMORY,
+    )
+    engine.set_durable(storage.max_index())
+    if engine.leases:
+        runner.give_back(lambda _, now_ms: Entry(now_ms, (ReleaseAll(),)))
+    return runner
+
+
+def replay(storage: Storage, engine: Engine, indexes: PartitionIndexes, from_index: int) -> None:
+    """Apply the log's entries from an index on, as when they were new."""
+    for stored in storage.entries(from_index):
+        entry, spans = decode(stored.body)
+        copies = [engine.is_copy(placed) for placed in entry.placed]
+        engine.apply(entry, stored.index)
+        for placed, copy, (start, size) in zip(entry.placed, copies, spans, strict=True):
+            if placed.partition_id in engine.partitions:
+                place(indexes, placed, stored.body_position + start, size, copy=copy)
+
+
+def rebuild_indexes(storage: Storage, indexes: PartitionIndexes, engine: Engine, to_index: int) -> None:
+    """Make the index files anew from the log, up to an entry."""
+    ends: dict[int, int] = {}
+    for partition in engine.partitions.values():
+        indexes.drop(partition.id)
+    for stored in storage.entries(storage.min_index()):
+        if stored.index > to_index:
+            break
+        entry, spans = decode(stored.body)
+        for placed, (start, size) in zip(entry.placed, spans, strict=True):
+            partition = engine.partitions.get(placed.partition_id)
+            end = placed.base_offset + placed.count
+            if partition is not None and end > partition.start:
+                copy = placed.base_offset < ends.get(partition.id, 0)
+                place(indexes, placed, stored.body_position + start, size, copy=copy)
+                ends[partition.id] = max(end, ends.get(partition.id, 0))

@@ -1,0 +1,258 @@
+"""The embedded driver for asyncio: sends of one turn of a loop share one sync; nothing else waits for the disk.
+
+A lone group of sends syncs inside the loop while the disk has been answering fast, because a change of threads costs
+more than the sync; when it has been slow, or another sync runs, the committer's thread does it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from openmessaging.broker.runner import Runner
+from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.spi import (
+    Delivery,
+    GroupInfo,
+    OutgoingBatch,
+    Placement,
+    QueueInfo,
+    SubscriptionSpec,
+)
+
+Sent = tuple["asyncio.Future[list[Placement]]", list[Placement]]
+
+
+class LoopSender:
+    """The sends of one event loop."""
+
+    def __init__(self, runner: Runner, loop: asyncio.AbstractEventLoop) -> None:
+        self._runner = runner
+        self._loop = loop
+        self._queued: list[tuple[Sequence[OutgoingBatch], asyncio.Future[list[Placement]]]] = []
+
+    def send(self, batches: Sequence[OutgoingBatch]) -> asyncio.Future[list[Placement]]:
+        """Queue batches for the end of this turn of the loop."""
+        future: asyncio.Future[list[Placement]] = self._loop.create_future()
+        if not self._queued:
+            self._loop.call_soon(self._commit)
+        self._queued.append((batches, future))
+        return future
+
+    def _commit(self) -> None:
+        queued, self._queued = self._queued, []
+        runner = self._runner
+        sent: list[Sent] = []
+        lead = False
+        with runner.lock:
+            index = -1
+            for batches, future in queued:
+                try:
+                    placements, index = runner.stage_send_locked(batches)
+                except OMSRuntimeException as cause:
+                    future.set_exception(cause)
+                else:
+                    sent.append((future, placements))
+            if not sent:
+                return
+            committer = runner.committer
+            if not runner.durable or committer.disk_is_fast:
+                lead = committer.claim_locked()
+            if not lead:
+                committer.wait_locked(index, lambda error: self._from_thread(sent, error))
+                return
+        try:
+            committer.lead()
+        except OMSRuntimeException as cause:
+            _complete(sent, cause)
+        else:
+            _complete(sent, None)
+
+    def _from_thread(self, sent: list[Sent], error: OMSRuntimeException | None) -> None:
+        try:
+            self._loop.call_soon_threadsafe(_complete, sent, error)
+        except RuntimeError:
+            pass  # the loop is closed: nobody waits there any more
+
+
+def _complete(sent: list[Sent], error: OMSRuntimeException | None) -> None:
+    for future, placements in sent:
+        if not future.done():
+            if error is None:
+                future.set_result(placements)
+            else:
+                future.set_exception(error)
+
+
+class EmbeddedDriver:
+    """The SPI's asyncio face on a store in this process. May be used from several loops."""
+
+    def __init__(self, blocking: BlockingEmbeddedDriver) -> None:
+        self._blocking = blocking
+        self._runner = blocking.runner
+        self._senders: dict[asyncio.AbstractEventLoop, LoopSender] = {}
+        self.capabilities = blocking.capabilities
+        self.max_body_bytes = blocking.max_body_bytes
+
+    def _sender(self) -> LoopSender:
+        loop = asyncio.get_running_loop()
+        sender = self._senders.get(loop)
+        if sender is None:
+            sender = self._senders[loop] = LoopSender(self._runner, loop)
+        return sender
+
+    async def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
+        """Store all batches or none."""
+        return await self._sender().send(batches)
+
+    def submit(self, batch: OutgoingBatch) -> Awaitable[Placement]:
+        """Hand one batch over; the awaitable completes when it is durable."""
+        return _first(self._sender().send((batch,)))
+
+    def partition_count(self, destination: str) -> int:
+        """Number of partitions, creating the queue on first use."""
+        return self._blocking.partition_count(destination)
+
+    async def subscribe(self, spec: SubscriptionSpec) -> EmbeddedSubscription:
+        """Join or create a consumer group."""
+        return EmbeddedSubscription(await asyncio.to_thread(self._blocking.subscribe, spec), self._runner)
+
+    async def read(
+        self, destination: str, partition: int, offset: int, max_messages: int, wait: float = 0.0
+    ) -> list[Delivery]:
+        """Messages from an offset, waiting at the end."""
+        browse = self._blocking.browse
+        return await _until(
+            wait, lambda wake: browse(destination, partition, offset, max_messages, wake), lambda wake: None
+        )
+
+    async def read_before(self, destination: str, partition: int, offset: int) -> Delivery | None:
+        """The batch that holds the message before an offset."""
+        return self._blocking.read_before(destination, partition, offset)
+
+    async def find_time(self, destination: str, partition: int, timestamp_ms: int) -> int:
+        """The first offset stored at or after a time."""
+        return self._blocking.find_time(destination, partition, timestamp_ms)
+
+    async def create_namespace(self, name: str) -> None:
+        """Raises 1407 when it is there."""
+        await asyncio.to_thread(self._blocking.create_namespace, name)
+
+    async def delete_namespace(self, name: str) -> None:
+        """Raises 1405 when missing, 1400 when it has queues."""
+        await asyncio.to_thread(self._blocking.delete_namespace, name)
+
+    async def list_namespaces(self) -> list[str]:
+        """Names, sorted."""
+        return self._blocking.list_namespaces()
+
+    async def create_queue(self, name: str, partitions: int, config: dict[str, Any]) -> None:
+        """Raises 1406 when it is there, 1405 when its namespace is missing."""
+        await asyncio.to_thread(self._blocking.create_queue, name, partitions, config)
+
+    async def update_queue(self, name: str, config: dict[str, Any]) -> None:
+        """Raises 1404 when missing."""
+        await asyncio.to_thread(self._blocking.update_queue, name, config)
+
+    async def delete_queue(self, name: str) -> None:
+        """Raises 1404 when missing."""
+        await asyncio.to_thread(self._blocking.delete_queue, name)
+
+    async def purge_queue(self, name: str) -> int:
+        """Drop all messages; returns how many."""
+        return await asyncio.to_thread(self._blocking.purge_queue, name)
+
+    async def list_queues(self, namespace: str) -> list[str]:
+        """Full names, sorted."""
+        return self._blocking.list_queues(namespace)
+
+    async def describe_queue(self, name: str) -> QueueInfo:
+        """Raises 1404 when missing."""
+        return self._blocking.describe_queue(name)
+
+    async def list_groups(self, queue: str | None = None) -> list[GroupInfo]:
+        """All groups, or those of one queue."""
+        return self._blocking.list_groups(queue)
+
+    async def describe_group(self, queue: str, group: str) -> GroupInfo:
+        """Raises 1404 when missing."""
+        return self._blocking.describe_group(queue, group)
+
+    async def seek_group(self, queue: str, group: str, to: str) -> None:
+        """Move a group; its leases end."""
+        await asyncio.to_thread(self._blocking.seek_group, queue, group, to)
+
+    async def delete_group(self, queue: str, group: str) -> None:
+        """Raises 1404 when missing."""
+        await asyncio.to_thread(self._blocking.delete_group, queue, group)
+
+    async def close(self) -> None:
+        """Let the store go; the last user closes it."""
+        await asyncio.to_thread(self._blocking.close)
+
+
+class EmbeddedSubscription:
+    """A task's hold on a consumer group."""
+
+    def __init__(self, blocking: BlockingSubscription, runner: Runner) -> None:
+        self._blocking = blocking
+        self._runner = runner
+        self.ack = blocking.ack
+        self.nack = blocking.nack
+        self.release = blocking.release
+        self.extend = blocking.extend
+
+    async def fetch(self, max_messages: int, max_bytes: int, wait: float) -> list[Delivery]:
+        """Messages as soon as there are any; empty after `wait` seconds. Nothing is leased while it waits, so
+        cancelling it loses nothing."""
+        group = self._blocking.group
+        receive = self._runner.receive
+        return await _until(
+            wait,
+            lambda wake: receive(group, max_messages, max_bytes, wake),
+            lambda wake: self._runner.forget_receiver(group, wake),
+        )
+
+    async def flush(self) -> None:
+        """Return when every settlement made so far is durable."""
+        await asyncio.to_thread(self._blocking.flush)
+
+    async def close(self) -> None:
+        """Let go; a broadcast group ends with its only consumer."""
+        await asyncio.to_thread(self._blocking.close)
+
+
+async def _until(
+    wait: float,
+    take: Callable[[Callable[[], None] | None], list[Delivery]],
+    forget: Callable[[Callable[[], None]], None],
+) -> list[Delivery]:
+    """What `take` gives, as soon as it gives something; `take` registers the wake-up it is handed."""
+    if wait <= 0:
+        return take(None)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait
+    while True:
+        arrived = asyncio.Event()
+
+        def wake(arrived: asyncio.Event = arrived) -> None:
+            loop.call_soon_threadsafe(arrived.set)
+
+        found = take(wake)
+        if found:
+            return found
+        try:
+            async with asyncio.timeout(deadline - loop.time()):
+                await arrived.wait()
+        except TimeoutError:
+            forget(wake)
+            return []
+        except BaseException:
+            forget(wake)
+            raise
+
+
+async def _first(sent: asyncio.Future[list[Placement]]) -> Placement:
+    return (await sent)[0]

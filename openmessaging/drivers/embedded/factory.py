@@ -1,0 +1,73 @@
+"""Opening embedded stores: one open store per directory and process, shared by all access points on it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import Any
+
+import msgspec
+
+from openmessaging.broker.store import Store, StoreOptions, open_memory, open_store
+from openmessaging.drivers.embedded.aio import EmbeddedDriver
+from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver
+from openmessaging.model.access_point import AccessPoint
+from openmessaging.model.errors import OMSRuntimeException
+
+_OPTIONS = frozenset(StoreOptions.__struct_fields__)
+
+
+class _Shared:
+    """An open store and how many drivers use it."""
+
+    def __init__(self, store: Store, options: StoreOptions) -> None:
+        self.store = store
+        self.options = options
+        self.users = 1
+
+
+class EmbeddedFactory:
+    """Opens drivers on embedded stores; both faces of a directory share one store."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[str, _Shared] = {}
+
+    async def open(self, access_point: AccessPoint, attributes: dict[str, Any]) -> EmbeddedDriver:
+        """Open for asyncio. Raises as `open_store`; 1418 for an unknown option or one that contradicts an open store."""
+        return EmbeddedDriver(await asyncio.to_thread(self.open_blocking, access_point, attributes))
+
+    def open_blocking(self, access_point: AccessPoint, attributes: dict[str, Any]) -> BlockingEmbeddedDriver:
+        """Open for threads. Raises as `open`."""
+        given = {name: value for name, value in attributes.items() if name in _OPTIONS}
+        try:
+            options = msgspec.convert(given, StoreOptions)
+        except msgspec.ValidationError as cause:
+            raise OMSRuntimeException(1418, f"store options: {cause}") from cause
+        memory = access_point.driver == "memory"
+        path = access_point.path or ""
+        key = f"memory:{path}" if memory else os.path.realpath(path)
+        with self._lock:
+            shared = self._open.get(key)
+            if shared is None:
+                store = open_memory(options) if memory else open_store(key, options)
+                shared = self._open[key] = _Shared(store, options)
+            else:
+                if given and options != shared.options:
+                    raise OMSRuntimeException(
+                        1418,
+                        f"this process has {access_point.url} open with other options",
+                        next_step="Close the other access point first, or use the same options",
+                    )
+                shared.users += 1
+        return BlockingEmbeddedDriver(shared.store, lambda: self._release(key))
+
+    def _release(self, key: str) -> None:
+        """One user less; the last one closes the store. Others wait, so that a reopening finds it closed."""
+        with self._lock:
+            shared = self._open[key]
+            shared.users -= 1
+            if shared.users == 0:
+                del self._open[key]
+                shared.store.close()

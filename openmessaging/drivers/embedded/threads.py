@@ -1,0 +1,141 @@
+"""The embedded driver for threads: straight calls into the store, no event loop and no change of threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from openmessaging.broker.admin import Admin
+from openmessaging.broker.group import Group
+from openmessaging.broker.store import Store
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.spi import Capability, Delivery, OutgoingBatch, Placement, SubscriptionSpec
+
+CAPABILITIES = frozenset(Capability)
+MAX_BODY_BYTES = 4 << 20
+
+
+class BlockingEmbeddedDriver(Admin):
+    """The SPI's blocking face on a store in this process. Safe for many threads."""
+
+    capabilities = CAPABILITIES
+    max_body_bytes = MAX_BODY_BYTES
+
+    def __init__(self, store: Store, release: Callable[[], None]) -> None:
+        super().__init__(store.runner)
+        self._release: Callable[[], None] | None = release
+
+    def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
+        """Store all batches or none; returns when they are as durable as the store's flush mode says."""
+        return self.runner.send(batches)
+
+    def submit(self, batch: OutgoingBatch) -> Future[Placement]:
+        """Append one batch now; the future completes when it is durable."""
+        future: Future[Placement] = Future()
+        runner = self.runner
+        with runner.lock:
+            placements, index = runner.stage_send_locked((batch,))
+            if runner.durable:
+
+                def release(error: OMSRuntimeException | None) -> None:
+                    if error is None:
+                        future.set_result(placements[0])
+                    else:
+                        future.set_exception(error)
+
+                runner.committer.wait_locked(index, release)
+                return future
+        runner.storage.flush(sync=False)
+        future.set_result(placements[0])
+        return future
+
+    def partition_count(self, destination: str) -> int:
+        """Number of partitions, creating the queue on first use."""
+        return self.ensure_queue(destination)
+
+    def subscribe(self, spec: SubscriptionSpec) -> BlockingSubscription:
+        """Join or create a consumer group."""
+        return BlockingSubscription(self, self.join(spec), spec)
+
+    def read(
+        self, destination: str, partition: int, offset: int, max_messages: int, wait: float = 0.0
+    ) -> list[Delivery]:
+        """Messages from an offset, waiting at the end."""
+        arrived = threading.Event()
+        deadline = self.runner.clock.monotonic() + wait
+        while True:
+            arrived.clear()
+            found = self.browse(destination, partition, offset, max_messages, arrived.set if wait > 0 else None)
+            left = deadline - self.runner.clock.monotonic()
+            if found or left <= 0:
+                return found
+            arrived.wait(left)
+
+    def close(self) -> None:
+        """Let the store go; the last user closes it. Safe to call twice."""
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+
+
+class BlockingSubscription:
+    """A thread's hold on a consumer group."""
+
+    def __init__(self, driver: BlockingEmbeddedDriver, group: Group, spec: SubscriptionSpec) -> None:
+        self._driver = driver
+        self._runner = driver.runner
+        self.group = group
+        self._broadcast = spec.broadcast
+
+    def fetch(self, max_messages: int, max_bytes: int, wait: float) -> list[Delivery]:
+        """Messages as soon as there are any; empty after `wait` seconds."""
+        receive = self._runner.receive
+        if wait <= 0:
+            return receive(self.group, max_messages, max_bytes, None)
+        arrived = threading.Event()
+        deadline = self._runner.clock.monotonic() + wait
+        while True:
+            arrived.clear()
+            found = receive(self.group, max_messages, max_bytes, arrived.set)
+            if found:
+                return found
+            left = deadline - self._runner.clock.monotonic()
+            if left <= 0 or not arrived.wait(left):
+                self._runner.forget_receiver(self.group, arrived.set)
+                return []
+
+    def ack(self, lease_id: int, offsets: Sequence[int] | None) -> None:
+        """Settle offsets of a lease."""
+        self._runner.ack(self.group.id, lease_id, offsets)
+
+    def nack(self, lease_id: int, offsets: Sequence[int] | None, delay: float | None, reason: str) -> None:
+        """Give messages back as failed."""
+        group_id = self.group.id
+        self._runner.give_back(
+            lambda engine, now_ms: engine.decide_nack(now_ms, group_id, lease_id, offsets, delay, reason)
+        )
+
+    def release(self, lease_id: int, offsets: Sequence[int] | None) -> None:
+        """Give messages back that were never handled."""
+        group_id = self.group.id
+        self._runner.give_back(lambda engine, now_ms: engine.decide_release(now_ms, group_id, lease_id, offsets))
+
+    def extend(self, lease_id: int, invisible_time: float) -> int:
+        """Let a lease last longer; returns its new deadline in ms."""
+        group_id = self.group.id
+        self._runner.give_back(
+            lambda engine, now_ms: engine.decide_extend(now_ms, group_id, lease_id, invisible_time)
+        )
+        lease = self._runner.engine.leases[lease_id]
+        return lease.deadline_ms
+
+    def flush(self) -> None:
+        """Return when every settlement made so far is durable."""
+        self._runner.flush()
+
+    def close(self) -> None:
+        """Let go; a broadcast group ends with its only consumer."""
+        if self._broadcast:
+            self._broadcast = False
+            self._driver.delete_group(self.group.queue.name, self.group.name)
