@@ -133,18 +133,19 @@ def _check_string(name: str, value: Any) -> str:
         if not isinstance(value, str):
             raise bad_format(name, f"String wanted, not {type(value).__name__} {shown(value)}")
         value = str.__str__(value)
-    if not value:
+    text: str = value
+    if not text:
         raise bad_format(name, "it is empty", next_step="Leave it unset instead")
-    if not value.isprintable():
-        raise bad_format(name, f"{shown(value)} holds characters that are not printable")
-    if len(value) * 4 > MAX_STRING_BYTES and len(value.encode()) > MAX_STRING_BYTES:
+    if not text.isprintable():
+        raise bad_format(name, f"{shown(text)} holds characters that are not printable")
+    if len(text) * 4 > MAX_STRING_BYTES and len(text.encode()) > MAX_STRING_BYTES:
         raise OMSMessageFormatException(
             1412,
-            f"{name}: {len(value.encode()):,} bytes, the limit is {MAX_STRING_BYTES:,}",
+            f"{name}: {len(text.encode()):,} bytes, the limit is {MAX_STRING_BYTES:,}",
             next_step="Put it into the body",
             field=name,
         )
-    return value
+    return text
 
 
 def _unknown(name: str) -> OMSMessageFormatException:
@@ -183,7 +184,7 @@ class View:
 
 
 class Header(View):
-    """The system fields every message has. Setting a provider's field (all but the last two and destination) is
+    """The system fields every message has. Setting a provider's field (message_id, born_timestamp, born_host) is
     ignored, as the standard says.
     """
 

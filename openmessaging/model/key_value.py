@@ -38,9 +38,14 @@ class KeyValue(dict[str, PropertyValue]):
 
     __slots__ = ()
 
-    def __init__(self, entries: Mapping[str, PropertyValue] | Iterable[tuple[str, PropertyValue]] = (), /) -> None:
+    def __init__(
+        self,
+        entries: Mapping[str, PropertyValue] | Iterable[tuple[str, PropertyValue]] = (),
+        /,
+        **named: PropertyValue,
+    ) -> None:
         super().__init__()
-        self.update(entries)
+        self.update(entries, **named)
 
     def __setitem__(self, name: str, value: PropertyValue) -> None:
         super().__setitem__(check_name(name), check_value(name, value))
@@ -61,7 +66,7 @@ class KeyValue(dict[str, PropertyValue]):
             self[name] = default
         return self[name]
 
-    def __ior__(self, entries: Any, /) -> Self:  # type: ignore[misc]
+    def __ior__(self, entries: Any, /) -> Self:  # type: ignore[override,misc]
         self.update(entries)
         return self
 
@@ -129,7 +134,7 @@ class KeyValue(dict[str, PropertyValue]):
         """The number of a name, which must be a binary32 number exactly."""
         if name not in self:
             return default
-        value = _typed(name, self[name], float)
+        value: float = _typed(name, self[name], float)
         if value == value and _as_binary32(name, value) != value:
             raise bad_format(name, f"{value!r} is no binary32 number", next_step="Read it with get_double")
         return value
@@ -165,9 +170,10 @@ def check_name(name: Any) -> str:
         if not isinstance(name, str):
             raise bad_format(shown(name), f"a property name is a str, not {type(name).__name__}")
         name = str.__str__(name)
-    if not name or not name.isprintable():
-        raise bad_format(shown(name), "a property name is not empty and printable")
-    return name
+    checked: str = name
+    if not checked or not checked.isprintable():
+        raise bad_format(shown(checked), "a property name is not empty and printable")
+    return checked
 
 
 def check_value(name: str, value: Any) -> Any:

@@ -90,7 +90,8 @@ class Message(msgspec.Struct, eq=False, weakref=True):
     @property
     def message_id(self) -> str | None:
         """The provider's id: unique, sorts by time; None until sent."""
-        return self.get_header("messageId")
+        value: str | None = self.get_header("messageId")
+        return value
 
     @property
     def message_key(self) -> str | None:
@@ -104,17 +105,20 @@ class Message(msgspec.Struct, eq=False, weakref=True):
     @property
     def delivery_count(self) -> int | None:
         """How many times it was delivered, this time included; None on the sending side."""
-        return self.get_header("deliveryCount")
+        value: int | None = self.get_header("deliveryCount")
+        return value
 
     @property
     def partition(self) -> int | None:
         """The partition it lies in, or shall go to."""
-        return self.get_header("partition")
+        value: int | None = self.get_header("partition")
+        return value
 
     @property
     def offset(self) -> int | None:
         """Its place in the partition; None until received."""
-        return self.get_header("offset")
+        value: int | None = self.get_header("offset")
+        return value
 
     def get_header(self, name: str) -> Any:
         """A header field by its standard name (`correlationId`), None when unset.
