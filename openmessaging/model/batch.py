@@ -1,9 +1,10 @@
 """The batch: messages of one producer for one partition, encoded once and moved as opaque bytes ever after.
 
-    0        4        8    9    10       12       16               24       28               36       40               48
-    | length | CRC-32C| ver|attr| shared | count  | born ms        | last   | producer id    | epoch  | first sequence |
-    | u32    | u32    | u8 | u8 | u16    | u32    | i64            | +ms u32| u64            | u32    | u64            |
-    | shared: MessagePack map of headers that all messages have (bornHost) | records: MessagePack array, perhaps compressed |
+    0        4        8    9    10       12       16               24       28            36      40             48
+    | length | CRC-32C| ver|attr| shared | count  | born ms        | last   | producer id | epoch | first sequence |
+    | u32    | u32    | u8 | u8 | u16    | u32    | i64            | +ms u32| u64         | u32   | u64            |
+    | shared: MessagePack map of headers that all messages have (bornHost)                                         |
+    | records: MessagePack array, perhaps compressed                                                               |
 
 Integers are big-endian. `length` counts the bytes after the first eight; the CRC covers the same bytes. A record is the
 array [data, messageKey, properties, headers]. The id of message i is born ms (48 bits), producer id (40 bits) and first
@@ -133,7 +134,9 @@ def parse_header(data: bytes, at: int = 0) -> BatchHeader:
         raise damaged("it ends inside the header")
     header = BatchHeader(*HEADER.unpack_from(data, at))
     if header.version != FORMAT:
-        raise OMSRuntimeException(1101, f"batch format {header.version} is not known", next_step="Upgrade openmessaging")
+        raise OMSRuntimeException(
+            1101, f"batch format {header.version} is not known", next_step="Upgrade openmessaging"
+        )
     if header.length + 8 > len(data) - at or header.length < HEADER.size - 8 + header.shared_bytes:
         raise damaged("its length does not fit")
     if not 0 < header.count <= MAX_MESSAGES:

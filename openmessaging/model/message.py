@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from openmessaging.model.errors import OMSMessageFormatException, bad_format
-from openmessaging.model.headers import ExtensionHeader, Header, check_header
+from openmessaging.model.headers import PROVIDER_FIELDS, ExtensionHeader, Header, check_header
 from openmessaging.model.key_value import KeyValue
 
 VERSION = "1.0.0"
@@ -90,7 +90,8 @@ class Message(msgspec.Struct, eq=False, weakref=True):
     @property
     def message_id(self) -> str | None:
         """The provider's id: unique, sorts by time; None until sent."""
-        return self.get_header("messageId")
+        value: str | None = self.get_header("messageId")
+        return value
 
     @property
     def message_key(self) -> str | None:
@@ -99,23 +100,25 @@ class Message(msgspec.Struct, eq=False, weakref=True):
 
     @message_key.setter
     def message_key(self, value: str | None) -> None:
-        check_header("messageKey", value)
-        self.record.message_key = value
+        self.record.message_key = check_header("messageKey", value)
 
     @property
     def delivery_count(self) -> int | None:
         """How many times it was delivered, this time included; None on the sending side."""
-        return self.get_header("deliveryCount")
+        value: int | None = self.get_header("deliveryCount")
+        return value
 
     @property
     def partition(self) -> int | None:
         """The partition it lies in, or shall go to."""
-        return self.get_header("partition")
+        value: int | None = self.get_header("partition")
+        return value
 
     @property
     def offset(self) -> int | None:
         """Its place in the partition; None until received."""
-        return self.get_header("offset")
+        value: int | None = self.get_header("offset")
+        return value
 
     def get_header(self, name: str) -> Any:
         """A header field by its standard name (`correlationId`), None when unset.
@@ -137,15 +140,17 @@ class Message(msgspec.Struct, eq=False, weakref=True):
         """Set a header field by its standard name; None removes it.
 
         Raises OMSMessageFormatException (1400) naming the field for an unknown name, a wrong type or a value outside
-        its range. A priority outside 1 to 10 is ignored, as the standard says.
+        its range. A priority outside 1 to 10 and every value for a field that the provider sets (`PROVIDER_FIELDS`) is
+        ignored, as the standard says.
         """
         if name == "destination":
-            check_header(name, value)
-            self.destination = value
+            self.destination = check_header(name, value)
         elif name == "messageKey":
             self.message_key = value
         else:
             value = check_header(name, value)
+            if name in PROVIDER_FIELDS:
+                return
             headers = self.record.headers
             if value is not None:
                 if headers is None:
@@ -163,12 +168,17 @@ def as_body(value: object) -> bytes:
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     raise bad_format(
-        "data", f"a body is bytes, not {type(value).__name__}", next_step="Encode it first, for example with str.encode()"
+        "data",
+        f"a body is bytes, not {type(value).__name__}",
+        next_step="Encode it first, for example with str.encode()",
     )
 
 
 def body_too_large(size: int, limit: int) -> OMSMessageFormatException:
     """The error for a body over the limit, both in bytes."""
     return OMSMessageFormatException(
-        1413, f"the body has {size:,} bytes, the limit is {limit:,}", next_step="Send a reference to it instead", field="data"
+        1413,
+        f"the body has {size:,} bytes, the limit is {limit:,}",
+        next_step="Send a reference to it instead",
+        field="data",
     )
