@@ -1,0 +1,57 @@
+# Every target sets up .venv by itself when needed; nothing but Python 3.11 and make has to be there.
+PY := .venv/bin/python
+STAMP := .venv/.stamp
+SEED ?=
+SEEDS ?= 1000
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check format test demo simulate soak bench docs lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(STAMP) ## make .venv with the locked dependencies and this package
+
+$(STAMP): requirements/dev.lock pyproject.toml scripts/setup.sh
+	@scripts/setup.sh
+	@touch $@
+
+check: $(STAMP) ## format, lint, types, layers, generated code, rules of the repository, examples in the docs
+	@echo "check: format";         .venv/bin/ruff format --check .
+	@echo "check: lint";           .venv/bin/ruff check .
+	@echo "check: types";          .venv/bin/mypy
+	@echo "check: layers";         .venv/bin/lint-imports
+	@echo "check: generated code"; $(PY) scripts/unasync.py --check
+	@echo "check: repository rules, documentation"; $(PY) -m pytest --no-cov tests/test_tidy.py tests/test_docs.py
+
+format: $(STAMP) ## rewrite the code in its format, with the lint rules that mend themselves
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+	$(PY) scripts/unasync.py
+
+test: $(STAMP) ## all tests with coverage, on two workers
+	@echo "test: all tests, two workers, some minutes"
+	$(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+
+demo: $(STAMP) ## the main job: 20,000 real flights through a queue, a consumer killed on the way, nothing lost
+	@echo "demo: oms demo"
+	@.venv/bin/oms demo
+
+simulate: $(STAMP) ## crash and disk-fault simulation: SEEDS=1000, or SEED=n to replay one
+	$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+soak: $(STAMP) ## the long loops: kill -9, many threads and tasks
+	$(PY) -m pytest -m soak -v --timeout 3600
+
+bench: $(STAMP) ## benchmarks as ratios in the same run, see benchmarks/README.md
+	$(PY) -m benchmarks
+
+docs: $(STAMP) ## run every code block of README.md and docs/, and every example
+	$(PY) -m pytest tests/test_docs.py tests/test_examples.py
+
+lock: ## newest versions within the bounds of pyproject.toml into requirements/dev.lock
+	scripts/lock.sh
+
+clean: ## remove everything that was built
+	rm -rf .venv build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

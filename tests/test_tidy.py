@@ -1,0 +1,182 @@
+"""The rules of the repository that no linter knows (CONTRIBUTING.md says why each is there).
+
+Lengths are ratchets: what is over the limit today is listed with its length and may only become shorter.
+"""
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "openmessaging"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+FILE_LINES = 400
+FUNCTION_LINES = 70
+LONG_FILES: dict[str, int] = {}
+LONG_FUNCTIONS: dict[str, int] = {}
+LARGEST_BYTES = 1 << 20
+
+PURE = ("model/", "wire/", "broker/", "storage/segment/format.py", "storage/memory.py")
+"""Code that decides without I/O: clock, randomness, disk and network are handed in."""
+SHELLS = ("broker/runner.py",)
+"""Files in pure folders that do what the others decide."""
+IMPURE = {"asyncio", "time", "random", "secrets", "socket", "os", "threading", "subprocess", "signal", "select", "uuid"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def dotted(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(tree: ast.AST, module: str) -> Iterator[str]:
+    """Every module that is imported, and every name from a module as `module.name`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or module
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def does_something(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a body is more than a docstring, `...` or `pass`."""
+    return any(
+        not (isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)))
+        for node in function.body
+    )
+
+
+TREES = {path: ast.parse(path.read_text()) for path in MODULES}
+
+
+def ratchet(found: dict[str, int], limit: int, allowed: dict[str, int]) -> None:
+    over = {name: size for name, size in found.items() if size > limit}
+    grown = {name: size for name, size in over.items() if size > allowed.get(name, 0)}
+    assert not grown, f"longer than {limit} lines: split it"
+    stale = {name: size for name, size in allowed.items() if over.get(name, 0) < size}
+    assert not stale, "shorter than the ratchet says: lower the ratchet"
+
+
+def test_files_are_short() -> None:
+    sources = [
+        *MODULES,
+        *(ROOT / "tests").rglob("*.py"),
+        *(ROOT / "scripts").glob("*.py"),
+        *(ROOT / "benchmarks").rglob("*.py"),
+    ]
+    ratchet({str(path.relative_to(ROOT)): path.read_text().count("\n") for path in sources}, FILE_LINES, LONG_FILES)
+
+
+def test_functions_are_short() -> None:
+    found = {
+        f"{name_of(path)}:{function.name}": (function.end_lineno or 0) - function.lineno + 1
+        for path, tree in TREES.items()
+        for function in functions(tree)
+    }
+    ratchet(found, FUNCTION_LINES, LONG_FUNCTIONS)
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path).startswith(PURE)], ids=name_of)
+def test_pure_modules_do_no_io(path: Path) -> None:
+    if name_of(path) not in SHELLS:
+        impure = {name.partition(".")[0] for name in imports(TREES[path], dotted(path))} & IMPURE
+        assert not impure, "hand it in: this module decides without I/O"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.name == "__init__.py"], ids=name_of)
+def test_packages_say_what_they_export(path: Path) -> None:
+    public: set[str] = set()
+    exported: set[str] = set()
+    for node in TREES[path].body:
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__":
+            public |= {
+                alias.asname or alias.name
+                for alias in node.names
+                if alias.asname == alias.name or path.parent == PACKAGE
+            }
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            exported = set(ast.literal_eval(node.value))
+    public = {name for name in public if not name.startswith("_")}
+    assert public <= exported, "imported to be exported, but not in __all__"
+
+
+def test_every_module_is_used() -> None:
+    used = {name for path, tree in TREES.items() for name in imports(tree, dotted(path))}
+    text = (ROOT / "pyproject.toml").read_text()
+    project = tomllib.loads(text)["project"]
+    entries = [*project["scripts"].values(), *(e for group in project["entry-points"].values() for e in group.values())]
+    used |= {entry.partition(":")[0] for entry in entries}
+    # `simulation` serves tests, `blocking` is imported by users alone, command groups are loaded when named.
+    public = re.compile(r"openmessaging\.(simulation|blocking|cli)\b")
+    dead = [
+        dotted(path)
+        for path in MODULES
+        if path.stem not in {"__init__", "__main__"} and dotted(path) not in used and not public.match(dotted(path))
+    ]
+    assert not dead, "imported by nobody"
+
+
+def test_every_module_has_its_tests() -> None:
+    """A module with anything to run has a file of tests at the same place under tests/."""
+    missing = []
+    for path, tree in TREES.items():
+        test = ROOT / "tests" / path.relative_to(PACKAGE).with_name(f"test_{path.stem.strip('_')}.py")
+        if any(map(does_something, functions(tree))) and not test.exists():
+            missing.append(str(test.relative_to(ROOT)))
+    assert not missing
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_no_file_names_a_machine() -> None:
+    """A checkout is the same everywhere: no path of somebody's machine, no address of a package index."""
+    betrays = re.compile(
+        rb"/(?:work|root|opt|Users|home/\w+)/\w|(?:^|[^.\w])(?:pypi|pythonhosted)\.org|--(?:extra-)?index-url",
+        re.MULTILINE,
+    )
+    found = [
+        str(path.relative_to(ROOT))
+        for path in tracked()
+        if path != Path(__file__) and betrays.search(path.read_bytes())
+    ]
+    assert not found
+
+
+def test_no_file_is_large() -> None:
+    assert not [str(path.relative_to(ROOT)) for path in tracked() if path.stat().st_size > LARGEST_BYTES]
+
+
+def test_at_most_six_dependencies_each_with_its_reason() -> None:
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = [re.split(r"[<>=~ ;\[]", line)[0] for line in dependencies]
+    assert len(names) <= 6
+    reasons = (ROOT / "docs/design/dependencies.md").read_text()
+    assert [name for name in names if f"| `{name}` |" not in reasons] == []
+    assert all(re.search(r">=\S+,<", line) for line in dependencies), "bounded on both sides"
+
+
+def test_make_help_names_every_target() -> None:
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    targets = next(line for line in lines if line.startswith(".PHONY:")).split()[1:]
+    assert [target for target in targets if not any(re.match(rf"{target}:.* ## ", line) for line in lines)] == []
