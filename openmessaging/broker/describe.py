@@ -1,0 +1,37 @@
+"""Queues and groups as `describe` shows them."""
+
+from __future__ import annotations
+
+from openmessaging.broker.group import Group
+from openmessaging.broker.queue import Queue
+from openmessaging.broker.state import Contents
+from openmessaging.model.spi import GroupInfo, QueueInfo
+
+
+def describe_queue(queue: Queue) -> QueueInfo:
+    """A queue; messages that are not durable yet do not count."""
+    offsets = [(partition.start, partition.visible) for partition in queue.partitions]
+    messages = sum(end - start for start, end in offsets)
+    return QueueInfo(queue.name, len(offsets), messages, offsets, sorted(queue.groups), dict(queue.config))
+
+
+def describe_group(group: Group, contents: Contents) -> GroupInfo:
+    """A group, with the age of its oldest message that is not settled read from the contents."""
+    floors = [cursor.floor() for cursor in group.cursors]
+    behind = [
+        (cursor.partition.id, floor)
+        for cursor, floor in zip(group.cursors, floors, strict=True)
+        if floor < cursor.partition.visible
+    ]
+    oldest = min((contents.store_ms(partition_id, floor) for partition_id, floor in behind), default=None)
+    return GroupInfo(
+        group.name,
+        group.queue.name,
+        group.lag(),
+        group.in_flight(),
+        group.retrying(),
+        floors,
+        group.dead_letter_queue,
+        oldest,
+        group.config,
+    )

@@ -1,0 +1,125 @@
+"""An entry in the making: operations and batches on top of a state that stays as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from openmessaging.broker.entry import AnyOperation, CreateQueue, Entry, Placed
+from openmessaging.broker.queue import Queue
+from openmessaging.broker.state import State
+from openmessaging.model.batch import Batch
+from openmessaging.model.errors import OMSRuntimeException, error
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much a broker takes on."""
+
+    auto_create: bool = True
+    """Whether a queue comes into being on first use."""
+    default_partitions: int = 1
+    """Partitions of such a queue."""
+    max_namespaces: int = 1_000
+    max_queues: int = 10_000
+    max_partitions: int = 1_024
+    """Most partitions of one queue."""
+
+
+class Draft:
+    """Collects what shall happen together. Queues it creates count as there, for this entry only."""
+
+    def __init__(self, state: State, limits: Limits, now_ms: int) -> None:
+        self.now_ms = now_ms
+        self.operations: list[AnyOperation] = []
+        self._state = state
+        self._limits = limits
+        self._placed: list[Placed] = []
+        self._batches: list[Batch] = []
+        self._created: dict[str, CreateQueue] = {}
+        self._ends: dict[int, int] = {}
+        self._turns: dict[str, int] = {}
+
+    def entry(self) -> Entry:
+        """The finished entry."""
+        return Entry(self.now_ms, self.operations, self._placed, self._batches)
+
+    def has_queue(self, name: str) -> bool:
+        """Whether a queue is there or was created here."""
+        return name in self._state.queues or name in self._created
+
+    def require_queue(self, name: str) -> None:
+        """Create a queue that is missing. Raises 1404 when that is switched off, 1405 without its namespace, 1416."""
+        if self.has_queue(name):
+            return
+        if not self._limits.auto_create:
+            raise error(1404, f"there is no queue {name}", next_step="Create it first: oms queue create")
+        self.create_queue(name, self._limits.default_partitions, {})
+
+    def create_queue(self, name: str, partitions: int, config: dict[str, Any], *, limited: bool = True) -> None:
+        """Create a queue; `limited` false ignores the maximum. Raises 1405, 1406, 1416, 1418."""
+        state = self._state
+        if self.has_queue(name):
+            raise error(1406, f"the queue {name} is there already", next_step="Use it, or choose another name")
+        namespace = name.partition("://")[0]
+        if namespace not in state.namespaces:
+            raise no_namespace(namespace)
+        if not 1 <= partitions <= self._limits.max_partitions:
+            what = f"partitions: {partitions} is not between 1 and {self._limits.max_partitions:,}"
+            raise error(1418, what, field="partitions")
+        if limited and len(state.queues) + len(self._created) >= self._limits.max_queues:
+            raise error(
+                1416, f"there are {self._limits.max_queues:,} queues", next_step="Delete one that is not needed"
+            )
+        first_id = state.next_partition_id + sum(created.partitions for created in self._created.values())
+        operation = CreateQueue(name, state.next_queue_id + len(self._created), first_id, partitions, config)
+        self._created[name] = operation
+        self.operations.append(operation)
+
+    def partitions(self, name: str) -> int:
+        """How many partitions a queue has that is there or was created here."""
+        created = self._created.get(name)
+        return created.partitions if created is not None else len(self._state.queues[name].partitions)
+
+    def place(self, name: str, number: int | None, batch: Batch) -> None:
+        """Put a batch into a partition (None: the one whose turn it is) of a queue that is there or was created here.
+
+        Raises 1418 for a number that the queue does not have.
+        """
+        count = self.partitions(name)
+        queue = self._state.queues.get(name)
+        if number is None:
+            number = queue.next_partition() if queue is not None else self._next_turn(name, count)
+        elif not 0 <= number < count:
+            raise no_partition(name, number, count)
+        partition_id = self._created[name].first_partition_id + number if queue is None else queue.partitions[number].id
+        base = self._ends.get(partition_id)
+        if base is None:
+            base = queue.partitions[number].end if queue is not None else 0
+        self._ends[partition_id] = base + batch.count
+        self._placed.append(Placed(partition_id, base, batch.count, self.now_ms))
+        self._batches.append(batch)
+
+    def _next_turn(self, name: str, count: int) -> int:
+        turn = self._turns.get(name, -1) + 1
+        self._turns[name] = turn
+        return turn % count
+
+
+def queue_named(state: State, name: str) -> Queue:
+    """A queue by its full name. Raises 1404."""
+    queue = state.queues.get(name)
+    if queue is None:
+        raise error(1404, f"there is no queue {name}", next_step="See `oms queue list`")
+    return queue
+
+
+def no_namespace(name: str) -> OMSRuntimeException:
+    """The error for a namespace that is not there."""
+    return error(1405, f"there is no namespace {name}", next_step="Create it first")
+
+
+def no_partition(queue: str, number: int, count: int) -> OMSRuntimeException:
+    """The error for a partition that a queue does not have."""
+    text = f"{queue} has the partitions 0 to {count - 1}, not {number}"
+    return error(1418, text, next_step="Give one of them, or none", field="partition")

@@ -1,0 +1,280 @@
+"""The engine: what shall happen to messages, decided on the state without doing any I/O.
+
+A *decision* (`decide_…`, `tick`) validates, raises the standard's errors, and returns an `Entry` or an operation; it
+changes nothing but soft state. The runner appends the entry to the log and hands it to `apply`, under one lock; after a
+restart the same entries are applied again. Nothing here knows a clock: times come in as `now_ms` and stand in the
+entries, as do the numbers that were drawn at random.
+
+A message's way: `decide_send` places its batch, `apply` moves the partition's end, `set_durable` makes it visible,
+`decide_receive` leases it, `decide_ack` settles it. The next file is `broker/runner.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from typing import Protocol
+
+from openmessaging.broker import dead_letter, ranges, snapshot
+from openmessaging.broker.administration import MAX_SECONDS, Administration
+from openmessaging.broker.cursor import Cursor
+from openmessaging.broker.draft import Draft, Limits
+from openmessaging.broker.entry import AnyOperation, Entry, Extend, Lease, Placed, Retry, Settle
+from openmessaging.broker.group import Group
+from openmessaging.broker.key_order import KeyOrder
+from openmessaging.broker.lease import HeldLease
+from openmessaging.broker.state import Contents
+from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.spi import OutgoingBatch
+
+Bound = Callable[[int, int, int], int]
+"""Given partition id, start and end: where a lease from start has to end (start: nothing more now)."""
+_MAX_EXPIRED = 1_000
+"""Most leases that one tick ends; what is left is due at once."""
+_MAX_BURIED = 1_000
+"""Dead letters after which a tick ends no more leases."""
+
+
+class Random(Protocol):
+    """Where chance comes from."""
+
+    def random(self) -> float:
+        """A number from 0 to 1, 1 excluded."""
+        ...
+
+
+class Engine(Administration):
+    """A broker's mind. Not for several threads at once: its owner holds a lock around every call."""
+
+    def __init__(self, contents: Contents, random: Random, limits: Limits | None = None) -> None:
+        super().__init__()
+        self.contents = contents
+        self.limits = limits or Limits()
+        self._random = random.random
+
+    def snapshot(self) -> bytes:
+        """The hard state; equal states give equal bytes. Write it only when the log is durable up to here."""
+        return snapshot.dump(self)
+
+    def restore(self, state: bytes) -> None:
+        """Continue from a snapshot. Raises OMSRuntimeException 1101 for a newer format, 1501 for damaged bytes."""
+        snapshot.load(self, state)
+
+    def decide_send(self, now_ms: int, batches: Sequence[OutgoingBatch]) -> Entry:
+        """Place batches, all or none; queues come into being on first use.
+
+        Raises 1404 (creating is off), 1405 (no such namespace), 1416 (maximum of queues), 1418 (no such partition).
+        """
+        if len(batches) == 1:
+            outgoing = batches[0]
+            queue = self.queues.get(outgoing.destination)
+            if queue is not None:
+                number = outgoing.partition
+                if number is None:
+                    number = queue.next_partition()
+                if 0 <= number < len(queue.partitions):
+                    partition = queue.partitions[number]
+                    batch = outgoing.batch
+                    return Entry(now_ms, (), (Placed(partition.id, partition.end, batch.count, now_ms),), (batch,))
+        draft = Draft(self, self.limits, now_ms)
+        for outgoing in batches:
+            draft.require_queue(outgoing.destination)
+            draft.place(outgoing.destination, outgoing.partition, outgoing.batch)
+        return draft.entry()
+
+    def decide_receive(self, now_ms: int, group: Group, max_messages: int, bound: Bound) -> Entry:
+        """Lease at most that many messages: what is due again first, then new ones; partitions take turns.
+
+        The entry has no operations when there is nothing. Raises 1404 when the group was deleted.
+        """
+        if self.groups.get(group.id) is not group:
+            raise error(1404, f"the consumer group {group.name} was deleted", next_step="Subscribe again")
+        cursors = group.cursors
+        turn = group.turn = (group.turn + 1) % len(cursors)
+        if turn:
+            cursors = cursors[turn:] + cursors[:turn]
+        reception = _Reception(self.next_lease_id, group, now_ms, max_messages, bound)
+        if group.config.order == "key":
+            for cursor in cursors:
+                if reception.open:
+                    self._receive_keys(reception, cursor)
+        else:
+            for cursor in cursors:
+                if reception.open and len(cursor.waiting):
+                    for span in cursor.waiting.due(now_ms, reception.messages):
+                        reception.lease(cursor, span.start, span.end, span.attempt)
+            for cursor in cursors:
+                if reception.open and cursor.next < cursor.partition.visible:
+                    reception.lease(cursor, cursor.next, cursor.partition.visible, 0)
+        return Entry(now_ms, reception.operations)
+
+    def _receive_keys(self, reception: _Reception, cursor: Cursor) -> None:
+        if cursor.keys is None:
+            cursor.keys = KeyOrder(cursor, self.contents.keys)
+        for start, end, deliveries in cursor.keys.pick(reception.now_ms, reception.messages):
+            reception.lease(cursor, start, end, deliveries)
+
+    def decide_ack(self, group_id: int, lease_id: int, offsets: Sequence[int] | None) -> Settle:
+        """Settle offsets of a lease, None: all that is left. Apply it with `apply_operation`, or in an entry.
+
+        Raises 1418 for a lease that is unknown, over, or another group's, and for offsets it does not hold any more.
+        """
+        lease = self._held(group_id, lease_id)
+        return Settle(lease_id, None if offsets is None else _spans(lease, offsets))
+
+    def decide_nack(
+        self,
+        now_ms: int,
+        group_id: int,
+        lease_id: int,
+        offsets: Sequence[int] | None,
+        delay: float | None,
+        reason: str,
+    ) -> Entry:
+        """Give messages back as failed: due again after `delay` seconds (None: the group's back-off), or dead letters
+        when it was their last attempt. Raises 1418 as `decide_ack`, and for a delay out of range."""
+        lease = self._held(group_id, lease_id)
+        spans = None if offsets is None else _spans(lease, offsets)
+        if delay is not None and not 0 <= delay <= MAX_SECONDS:
+            raise error(1418, f"delay: {delay!r} is not from 0 to a year, in seconds", field="delay")
+        draft = Draft(self, self.limits, now_ms)
+        self._fail(draft, lease, spans, delay, reason)
+        return draft.entry()
+
+    def decide_release(self, now_ms: int, group_id: int, lease_id: int, offsets: Sequence[int] | None) -> Entry:
+        """Give messages back that were never handled: due at once, the attempt not counted. Raises as `decide_ack`."""
+        lease = self._held(group_id, lease_id)
+        spans = None if offsets is None else _spans(lease, offsets)
+        return Entry(now_ms, (Retry(lease_id, spans, 0, counted=False),))
+
+    def decide_extend(self, now_ms: int, group_id: int, lease_id: int, invisible_time: float) -> Entry:
+        """Let a lease end that many seconds from now. Raises 1418 as `decide_ack`, and for a time out of range."""
+        self._held(group_id, lease_id)
+        if not 0 < invisible_time <= MAX_SECONDS:
+            text = f"invisible_time: {invisible_time!r} is not over 0 and at most a year, in seconds"
+            raise error(1418, text, field="invisible_time")
+        return Entry(now_ms, (Extend(lease_id, now_ms + int(invisible_time * 1000)),))
+
+    def decide_move(
+        self, now_ms: int, group_id: int, lease_id: int, offsets: Sequence[int] | None, target: str | None = None
+    ) -> Entry:
+        """Redrive dead letters: send them to `target` (None: where each came from) under their old ids, and settle
+        them here, in one entry. Raises 1418 as `decide_ack` and for a message of unknown origin, 1404, 1405, 1416."""
+        lease = self._held(group_id, lease_id)
+        spans = None if offsets is None else _spans(lease, offsets)
+        draft = Draft(self, self.limits, now_ms)
+        moved = ranges.pairs(lease.left) if spans is None else spans
+        dead_letter.move(draft, self.contents, lease, moved, target)
+        draft.operations.append(Settle(lease_id, spans))
+        return draft.entry()
+
+    def tick(self, now_ms: int) -> Entry | None:
+        """End leases that have expired, and wake groups whose retries are due. None when no lease has expired."""
+        while self._wakes and self._wakes[0][0] <= now_ms:
+            self.woken.add(heappop(self._wakes)[1])
+        expired: dict[int, HeldLease] = {}
+        draft = Draft(self, self.limits, now_ms)
+        buried = 0
+        while len(expired) < _MAX_EXPIRED and buried < _MAX_BURIED:
+            deadline = self._next_expiry()
+            if deadline is None or deadline > now_ms:
+                break
+            lease = self.leases[heappop(self._deadlines)[1]]
+            if lease.id not in expired:
+                expired[lease.id] = lease
+                buried += self._fail(draft, lease, None, None, "the lease expired")
+        for lease in expired.values():  # until the entry is applied they are held
+            heappush(self._deadlines, (lease.deadline_ms, lease.id))
+        return draft.entry() if expired else None
+
+    def next_deadline(self) -> int | None:
+        """When `tick` has something to do, in ms; may lie in the past."""
+        expiry = self._next_expiry()
+        wake = self._wakes[0][0] if self._wakes else None
+        if expiry is None or wake is None:
+            return wake if expiry is None else expiry
+        return min(expiry, wake)
+
+    def _next_expiry(self) -> int | None:
+        deadlines = self._deadlines
+        while deadlines:
+            deadline, lease_id = deadlines[0]
+            lease = self.leases.get(lease_id)
+            if lease is not None and lease.deadline_ms == deadline:
+                return deadline
+            heappop(deadlines)
+        return None
+
+    def _fail(
+        self, draft: Draft, lease: HeldLease, spans: list[tuple[int, int]] | None, delay: float | None, reason: str
+    ) -> int:
+        """Put messages off, or bury them after their last attempt; returns how many were buried."""
+        if lease.attempt >= lease.group.config.backoff.max_delivery:
+            buried = ranges.pairs(lease.left) if spans is None else spans
+            if dead_letter.bury(draft, self.contents, lease, buried, reason) is None:
+                draft.operations.append(Settle(lease.id, spans))
+                return sum(end - start for start, end in buried)
+            # They cannot be read: keep them, so that nothing is lost and the others go on.
+        wait_ms = lease.group.backoff_ms(lease.attempt, self._random()) if delay is None else int(delay * 1000)
+        draft.operations.append(Retry(lease.id, spans, draft.now_ms + wait_ms))
+        return 0
+
+    def _held(self, group_id: int, lease_id: int) -> HeldLease:
+        lease = self.leases.get(lease_id)
+        if lease is None or lease.group.id != group_id:
+            raise self._not_held(lease_id, lease)
+        return lease
+
+    def _not_held(self, lease_id: int, lease: HeldLease | None) -> OMSRuntimeException:
+        if lease is not None:
+            text = f"the receipt (lease {lease_id}) belongs to group {lease.group.name}"
+            step = "Acknowledge with the consumer that received the message"
+        elif lease_id < self.next_lease_id:
+            text = f"the receipt (lease {lease_id}) has expired, or its messages are settled or given back already"
+            step = "Handle the message when it comes again, or ask for a longer invisible time"
+        else:
+            text, step = f"the receipt (lease {lease_id}) was never given out", "Use the receipt of a received message"
+        return error(1418, text, next_step=step, field="receipt")
+
+
+class _Reception:
+    """Leases of one receive, in the making."""
+
+    __slots__ = ("_bound", "_config", "_group_id", "_lease_id", "messages", "now_ms", "open", "operations")
+
+    def __init__(self, lease_id: int, group: Group, now_ms: int, messages: int, bound: Bound) -> None:
+        self.operations: list[AnyOperation] = []
+        self.messages = messages  # how many are still wanted
+        self.now_ms = now_ms
+        self.open = messages > 0
+        self._lease_id = lease_id
+        self._group_id = group.id
+        self._config = group.config
+        self._bound = bound
+
+    def lease(self, cursor: Cursor, start: int, end: int, deliveries: int) -> None:
+        """Hand out what is wanted of `[start, end)`, in as many leases as the bounds ask for."""
+        partition_id = cursor.partition.id
+        deadline_ms = self.now_ms + int(self._config.invisible_time * 1000)
+        while self.open and start < end:
+            stop = self._bound(partition_id, start, min(end, start + self.messages))
+            if stop <= start:
+                self.open = False
+                return
+            operation = Lease(self._lease_id, self._group_id, partition_id, start, stop, deliveries + 1, deadline_ms)
+            self.operations.append(operation)
+            self._lease_id += 1
+            self.messages -= stop - start
+            self.open = self.messages > 0
+            start = stop
+
+
+def _spans(lease: HeldLease, offsets: Sequence[int]) -> list[tuple[int, int]]:
+    """Offsets as ranges, checked against what the lease still holds. Raises 1418."""
+    left = lease.left
+    spans = ranges.from_offsets(offsets)
+    for start, end in spans:
+        if not ranges.holds(left, start, end):
+            text = f"lease {lease.id} does not hold the offsets {start} to {end - 1} any more, or never did"
+            raise error(1418, text, next_step="Acknowledge each message once", field="receipt")
+    return spans

@@ -1,0 +1,58 @@
+"""A consumer group: its settings and a cursor per partition of its queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openmessaging.broker import ranges
+from openmessaging.broker.cursor import Cursor
+from openmessaging.model.spi import GroupConfig
+
+if TYPE_CHECKING:
+    from openmessaging.broker.queue import Queue
+
+MAX_BACKOFF_MS = 366 * 86_400_000
+"""Longest time a message may be put off: about a year."""
+
+
+class Group:
+    """A group of one queue. `cursors` are in order of the partitions' numbers."""
+
+    __slots__ = ("by_partition", "config", "cursors", "id", "name", "queue", "turn")
+
+    def __init__(self, group_id: int, name: str, queue: Queue, config: GroupConfig, starts: list[int]) -> None:
+        self.id = group_id
+        self.name = name
+        self.queue = queue
+        self.config = config
+        self.cursors = [Cursor(partition, start) for partition, start in zip(queue.partitions, starts, strict=True)]
+        self.by_partition = {cursor.partition.id: cursor for cursor in self.cursors}
+        self.turn = 0  # the partition that is served first; soft state
+
+    @property
+    def dead_letter_queue(self) -> str:
+        """Full name of the queue that gets what failed too often."""
+        return f"{self.queue.name}.{self.name}.dead-letter"
+
+    def backoff_ms(self, attempt: int, drawn: float) -> int:
+        """How long a message stays away after its `attempt`-th delivery; `drawn` is a random number from 0 to 1."""
+        rule = self.config.backoff
+        try:
+            delay = min(rule.initial * rule.factor ** (attempt - 1), rule.maximum)
+        except OverflowError:
+            delay = rule.maximum
+        return min(int(delay * (1 + rule.jitter * (2 * drawn - 1)) * 1000), MAX_BACKOFF_MS)
+
+    def in_flight(self) -> int:
+        """Messages in the hands of consumers."""
+        return sum(ranges.size(lease.left) for cursor in self.cursors for lease in cursor.leases.values())
+
+    def retrying(self) -> int:
+        """Messages that were delivered before and wait for their next attempt."""
+        return sum(span.end - span.start for cursor in self.cursors for span in cursor.waiting if span.attempt)
+
+    def lag(self) -> int:
+        """Messages not settled yet, those in flight included; not durable ones do not count."""
+        fresh = sum(max(0, cursor.partition.visible - cursor.next) for cursor in self.cursors)
+        touched = sum(end - start for cursor in self.cursors for start, end in cursor.unsettled())
+        return fresh + touched

@@ -1,0 +1,114 @@
+"""Key order of one partition for one group: per key the unsettled messages stand in line, only the head may go out.
+
+A head that is in flight or waits for its retry holds back its line until it is settled (a dead letter is settled too);
+messages without a key stand in no line. A key is expected to live in one partition, as the producer's choice by key
+ensures; between partitions there is no order.
+
+This is soft state, read from the stored messages: at most `LOOK_AHEAD` messages behind heads are held; when more of
+them queue up, scanning stops until some are settled. Nothing here is in the log, and `Engine.apply` only keeps it up
+to date where it exists; after a seek, trim or restart it is dropped and read again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from openmessaging.broker.cursor import Cursor
+
+LOOK_AHEAD = 20_000
+"""Most messages per cursor that are known while they stand behind another of their key."""
+_CHUNK = 512
+
+ReadKeys = Callable[[int, int, int], list[str | None]]
+"""Keys of the messages `[start, end)` of a partition id."""
+
+
+class KeyOrder:
+    """Lines by key, and the heads that may go out."""
+
+    __slots__ = ("_cursor", "_keys", "_later", "_lines", "_offered", "_parked", "_read", "_ready", "_scanned")
+
+    def __init__(self, cursor: Cursor, read: ReadKeys) -> None:
+        self._cursor = cursor
+        self._read = read
+        self._lines: dict[str, deque[int]] = {}
+        self._keys: dict[int, str] = {}
+        self._ready: list[int] = []
+        self._later: list[tuple[int, int]] = []  # (visible_ms, offset) of heads that wait
+        self._offered: set[int] = set()  # taken from `_ready` by a decision, maybe not applied
+        self._parked = 0
+        for start, end in cursor.unsettled():
+            self._scan(start, end)
+        self._scanned = cursor.next
+
+    def pick(self, now_ms: int, messages: int) -> list[tuple[int, int, int]]:
+        """Heads that may go out, at most that many, as (start, end, deliveries so far). They count as offered until
+        the lease is applied; the next call offers them again otherwise."""
+        for offset in self._offered:
+            heappush(self._ready, offset)
+        while self._later and self._later[0][0] <= now_ms:
+            heappush(self._ready, heappop(self._later)[1])
+        while len(self._ready) < messages and self._parked < LOOK_AHEAD:
+            end = min(self._scanned + _CHUNK, self._cursor.partition.visible)
+            if end <= self._scanned:
+                break
+            self._scan(self._scanned, end)
+            self._scanned = end
+        picked = [heappop(self._ready) for _ in range(min(messages, len(self._ready)))]
+        self._offered = set(picked)
+        return self._runs(picked)
+
+    def handed_out(self, start: int, end: int) -> None:
+        """A lease of heads was applied."""
+        self._offered.difference_update(range(start, end))
+
+    def settled(self, start: int, end: int) -> None:
+        """Messages in flight are done; the next of their keys step forward."""
+        for offset in range(start, end):
+            key = self._keys.pop(offset, None)
+            if key is None:
+                continue
+            line = self._lines[key]
+            line.popleft()
+            if line:
+                self._parked -= 1
+                heappush(self._ready, line[0])
+            else:
+                del self._lines[key]
+
+    def returned(self, start: int, end: int, visible_ms: int) -> None:
+        """Messages in flight wait again; they stay heads."""
+        for offset in range(start, end):
+            heappush(self._later, (visible_ms, offset))
+
+    def _scan(self, start: int, end: int) -> None:
+        waiting = self._cursor.waiting
+        for offset, key in enumerate(self._read(self._cursor.partition.id, start, end), start):
+            if key is not None:
+                self._keys[offset] = key
+                line = self._lines.get(key)
+                if line is not None:
+                    line.append(offset)
+                    self._parked += 1
+                    continue
+                self._lines[key] = deque((offset,))
+            if offset >= self._cursor.next:
+                heappush(self._ready, offset)
+            elif (span := waiting.at(offset)) is not None:  # else it is in flight
+                heappush(self._later, (span.visible_ms, offset))
+
+    def _runs(self, offsets: list[int]) -> list[tuple[int, int, int]]:
+        """Neighbours with equally many deliveries together."""
+        runs: list[tuple[int, int, int]] = []
+        for offset in offsets:
+            span = self._cursor.waiting.at(offset) if offset < self._cursor.next else None
+            deliveries = span.attempt if span is not None else 0
+            if runs and runs[-1][1] == offset and runs[-1][2] == deliveries and (offset != self._cursor.next):
+                runs[-1] = (runs[-1][0], offset + 1, deliveries)
+            else:
+                runs.append((offset, offset + 1, deliveries))
+        return runs

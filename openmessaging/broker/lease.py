@@ -1,0 +1,44 @@
+"""A lease: messages in the hands of a consumer until a deadline. With the offset it is the receipt of a message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openmessaging.broker import ranges
+
+if TYPE_CHECKING:
+    from openmessaging.broker.cursor import Cursor
+    from openmessaging.broker.group import Group
+
+
+class HeldLease:
+    """Contiguous messages of one partition, handed out together for the `attempt`-th time; `left` is what the holder
+    has not given back yet, as bounds (see `ranges`)."""
+
+    __slots__ = ("attempt", "cursor", "deadline_ms", "group", "id", "left")
+
+    def __init__(
+        self, lease_id: int, group: Group, cursor: Cursor, left: list[int], attempt: int, deadline_ms: int
+    ) -> None:
+        self.id = lease_id
+        self.group = group
+        self.cursor = cursor
+        self.left = left
+        self.attempt = attempt
+        self.deadline_ms = deadline_ms
+
+    def take(self, wanted: list[tuple[int, int]] | None) -> list[tuple[int, int]]:
+        """Remove ranges (None: all) from what is left; returns what was really there."""
+        left = self.left
+        if wanted is None:
+            taken = ranges.pairs(left)
+            left.clear()
+            return taken
+        taken = []
+        for start, end in wanted:
+            if left and left[0] == start and end < left[1]:  # in order, one by one
+                left[0] = end
+                taken.append((start, end))
+            else:
+                taken += ranges.subtract(left, start, end)
+        return taken

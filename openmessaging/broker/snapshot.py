@@ -1,0 +1,127 @@
+"""The hard state as bytes: one byte of format version, then MessagePack. Same state, same bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from openmessaging.broker.group import Group
+from openmessaging.broker.lease import HeldLease
+from openmessaging.broker.partition import Partition
+from openmessaging.broker.queue import Queue
+from openmessaging.broker.state import State
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.spi import GroupConfig
+
+FORMAT = 1
+
+
+class _Cursor(msgspec.Struct, array_like=True, gc=False):
+    next: int
+    waiting: list[tuple[int, int, int, int]]
+    """(start, end, deliveries, visible ms)"""
+
+
+class _Group(msgspec.Struct, array_like=True, gc=False):
+    id: int
+    name: str
+    config: dict[str, Any]
+    cursors: list[_Cursor]
+
+
+class _Queue(msgspec.Struct, array_like=True, gc=False):
+    id: int
+    name: str
+    config: dict[str, Any]
+    partitions: list[tuple[int, int, int]]
+    """(id, start, end)"""
+    groups: list[_Group]
+
+
+class _Lease(msgspec.Struct, array_like=True, gc=False):
+    id: int
+    group_id: int
+    partition_id: int
+    attempt: int
+    deadline_ms: int
+    left: list[int]
+
+
+class _State(msgspec.Struct, array_like=True, gc=False):
+    counters: tuple[int, int, int, int]
+    namespaces: list[str]
+    queues: list[_Queue]
+    leases: list[_Lease]
+
+
+def dump(state: State) -> bytes:
+    """The hard state of a broker as bytes."""
+    queues = sorted(state.queues.values(), key=lambda queue: queue.id)
+    leases = sorted(state.leases.values(), key=lambda lease: lease.id)
+    return bytes((FORMAT,)) + msgspec.msgpack.encode(
+        _State(
+            (state.next_queue_id, state.next_partition_id, state.next_group_id, state.next_lease_id),
+            sorted(state.namespaces),
+            [_dump_queue(queue) for queue in queues],
+            [_Lease(x.id, x.group.id, x.cursor.partition.id, x.attempt, x.deadline_ms, x.left) for x in leases],
+        )
+    )
+
+
+def _dump_queue(queue: Queue) -> _Queue:
+    groups = sorted(queue.groups.values(), key=lambda group: group.id)
+    partitions = [(partition.id, partition.start, partition.end) for partition in queue.partitions]
+    return _Queue(queue.id, queue.name, queue.config, partitions, [_dump_group(group) for group in groups])
+
+
+def _dump_group(group: Group) -> _Group:
+    cursors = [
+        _Cursor(cursor.next, [(span.start, span.end, span.attempt, span.visible_ms) for span in cursor.waiting])
+        for cursor in group.cursors
+    ]
+    return _Group(group.id, group.name, msgspec.to_builtins(group.config), cursors)
+
+
+def load(state: State, data: bytes) -> None:
+    """Replace a state by one that `dump` wrote; everything in it counts as durable.
+
+    Raises OMSRuntimeException 1101 for a newer format, 1501 for damaged bytes; the state is then unchanged.
+    """
+    if not data or data[0] > FORMAT:
+        if data:
+            raise OMSRuntimeException(
+                1101, f"snapshot format {data[0]} is not known", next_step="Upgrade openmessaging"
+            )
+        raise _damaged("it is empty")
+    try:
+        stored = msgspec.msgpack.decode(memoryview(data)[1:], type=_State)
+    except msgspec.DecodeError as cause:
+        raise _damaged(str(cause)) from cause
+    state.clear()
+    state.next_queue_id, state.next_partition_id, state.next_group_id, state.next_lease_id = stored.counters
+    state.namespaces = set(stored.namespaces)
+    for stored_queue in stored.queues:
+        _load_queue(state, stored_queue)
+    for x in stored.leases:
+        group = state.groups[x.group_id]
+        cursor = group.by_partition[x.partition_id]
+        state.add_lease(HeldLease(x.id, group, cursor, x.left, x.attempt, x.deadline_ms))
+
+
+def _load_queue(state: State, stored: _Queue) -> None:
+    queue = Queue(stored.id, stored.name, stored.config)
+    partitions = [Partition(x[0], number, queue, x[1], x[2]) for number, x in enumerate(stored.partitions)]
+    state.add_queue(queue, partitions)
+    for x in stored.groups:
+        config = msgspec.convert(x.config, GroupConfig)
+        group = Group(x.id, x.name, queue, config, [cursor.next for cursor in x.cursors])
+        state.add_group(group)
+        for cursor, stored_cursor in zip(group.cursors, x.cursors, strict=True):
+            for start, end, attempt, visible_ms in stored_cursor.waiting:
+                cursor.waiting.add(start, end, attempt, visible_ms)
+                state.wake_at(visible_ms, group.id, 0)
+
+
+def _damaged(why: str) -> OMSRuntimeException:
+    return OMSRuntimeException(1501, f"damaged snapshot: {why}", next_step="Run `oms store verify`")

@@ -1,0 +1,288 @@
+"""The broker's state and how each operation of the log changes it.
+
+Hard state (what `snapshot` writes) depends on the log alone: same entries, same state. Soft state (which messages are
+durable, whom to wake, heaps of deadlines, key order) serves decisions only, and is rebuilt.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heapify, heappush
+from typing import Any, Protocol
+
+import msgspec
+
+from openmessaging.broker import entry as ops
+from openmessaging.broker.cursor import Cursor
+from openmessaging.broker.entry import AnyOperation, Entry
+from openmessaging.broker.group import Group
+from openmessaging.broker.lease import HeldLease
+from openmessaging.broker.partition import Partition
+from openmessaging.broker.queue import Queue
+from openmessaging.model.batch import BatchHeader
+from openmessaging.model.destination import DEFAULT_NAMESPACE
+from openmessaging.model.message import Record
+from openmessaging.model.spi import GroupConfig
+
+_SLACK = 1_000
+"""Deadlines of leases that are gone, tolerated before their heap is built anew."""
+
+
+class Contents(Protocol):
+    """Reads stored messages; all that is asked for is durable and not trimmed."""
+
+    def keys(self, partition_id: int, start: int, end: int) -> list[str | None]:
+        """Message keys of the offsets `[start, end)`."""
+        ...
+
+    def message(self, partition_id: int, offset: int) -> tuple[BatchHeader, dict[str, Any], Record, int]:
+        """Header and shared headers of its batch, the message, and its place in the batch (0 is the first)."""
+        ...
+
+    def store_ms(self, partition_id: int, offset: int) -> int:
+        """When the message was stored."""
+        ...
+
+
+class State:
+    """Queues, groups and leases. Read it freely; only `apply` and its kin change it."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Go back to the state before the first entry."""
+        self.namespaces: set[str] = {DEFAULT_NAMESPACE}
+        self.queues: dict[str, Queue] = {}
+        """By full name."""
+        self.partitions: dict[int, Partition] = {}
+        self.groups: dict[int, Group] = {}
+        self.leases: dict[int, HeldLease] = {}
+        self.next_queue_id = self.next_partition_id = self.next_group_id = self.next_lease_id = 1
+        self.woken: set[int] = set()
+        """Ids of groups that may have got something to receive; whoever wakes receivers takes them out."""
+        self.durable = -1
+        self._queues_by_id: dict[int, Queue] = {}
+        self._pending: deque[tuple[int, Partition, int]] = deque()  # (index, partition, end) not durable yet
+        self._deadlines: list[tuple[int, int]] = []  # (ms, lease id), also of leases that are gone
+        self._wakes: list[tuple[int, int]] = []  # (ms, group id): a retry becomes due
+
+    def apply(self, entry: Entry, index: int) -> None:
+        """Change the state by the entry at an index of the log. Never fails on an entry decided on this state."""
+        for operation in entry.operations:
+            _APPLY[type(operation)](self, operation, entry.now_ms)
+        for placed in entry.placed:
+            partition = self.partitions.get(placed.partition_id)
+            # A batch that does not lie at the end is a copy made by reclaim: nothing new.
+            if partition is not None and placed.base_offset == partition.end:
+                self.apply_send(partition, placed.count, index)
+
+    def apply_send(self, partition: Partition, count: int, index: int) -> None:
+        """Append `count` messages by the entry at an index: what `apply` does for a plain send, without the entry."""
+        partition.end += count
+        if index <= self.durable:
+            partition.visible = partition.end
+        else:
+            self._pending.append((index, partition, partition.end))
+
+    def apply_operation(self, operation: AnyOperation, now_ms: int) -> None:
+        """Apply one operation; for settlements that are written to the log together, in this order, later."""
+        _APPLY[type(operation)](self, operation, now_ms)
+
+    def set_durable(self, index: int) -> None:
+        """Entries up to an index are safe: their messages may be handed out. Before a replay, call it with the last
+        index of the log."""
+        self.durable = index
+        pending = self._pending
+        while pending and pending[0][0] <= index:
+            _, partition, end = pending.popleft()
+            partition.visible = end
+            for group in partition.queue.groups.values():
+                self.woken.add(group.id)
+
+    def _create_namespace(self, operation: ops.CreateNamespace, _: int) -> None:
+        self.namespaces.add(operation.name)
+
+    def _delete_namespace(self, operation: ops.DeleteNamespace, _: int) -> None:
+        self.namespaces.discard(operation.name)
+
+    def _create_queue(self, operation: ops.CreateQueue, _: int) -> None:
+        queue = Queue(operation.queue_id, operation.name, dict(operation.config))
+        first = operation.first_partition_id
+        self.add_queue(queue, [Partition(first + i, i, queue) for i in range(operation.partitions)])
+        self.next_queue_id = max(self.next_queue_id, operation.queue_id + 1)
+        self.next_partition_id = max(self.next_partition_id, first + operation.partitions)
+
+    def add_queue(self, queue: Queue, partitions: list[Partition]) -> None:
+        """Put a queue with its partitions in."""
+        queue.partitions = partitions
+        self.partitions.update((partition.id, partition) for partition in partitions)
+        self.queues[queue.name] = queue
+        self._queues_by_id[queue.id] = queue
+
+    def _update_queue(self, operation: ops.UpdateQueue, _: int) -> None:
+        if (queue := self._queues_by_id.get(operation.queue_id)) is not None:
+            queue.config = {**queue.config, **operation.config}
+
+    def _delete_queue(self, operation: ops.DeleteQueue, _: int) -> None:
+        queue = self._queues_by_id.pop(operation.queue_id, None)
+        if queue is None:
+            return
+        del self.queues[queue.name]
+        for partition in queue.partitions:
+            del self.partitions[partition.id]
+        for group in list(queue.groups.values()):
+            self._remove_group(group)
+
+    def _create_group(self, operation: ops.CreateGroup, _: int) -> None:
+        queue = self._queues_by_id.get(operation.queue_id)
+        if queue is not None:
+            config = msgspec.convert(operation.config, GroupConfig)
+            self.add_group(Group(operation.group_id, operation.name, queue, config, operation.starts))
+            self.next_group_id = max(self.next_group_id, operation.group_id + 1)
+
+    def add_group(self, group: Group) -> None:
+        """Put a group in."""
+        group.queue.groups[group.name] = group
+        self.groups[group.id] = group
+        self.woken.add(group.id)
+
+    def _update_group(self, operation: ops.UpdateGroup, _: int) -> None:
+        if (group := self.groups.get(operation.group_id)) is not None:
+            group.config = merged(group.config, operation.config)
+
+    def _delete_group(self, operation: ops.DeleteGroup, _: int) -> None:
+        if (group := self.groups.get(operation.group_id)) is not None:
+            self._remove_group(group)
+
+    def _remove_group(self, group: Group) -> None:
+        del self.groups[group.id]
+        del group.queue.groups[group.name]
+        self.woken.add(group.id)  # who waits for it learns that it is gone
+        for cursor in group.cursors:
+            for lease_id in cursor.leases:
+                del self.leases[lease_id]
+
+    def _lease(self, operation: ops.Lease, _: int) -> None:
+        lease_id = operation.lease_id
+        self.next_lease_id = lease_id + 1
+        group = self.groups[operation.group_id]
+        cursor = group.by_partition[operation.partition_id]
+        start, end = operation.start, operation.end
+        cursor.hand_out(start, end)
+        if cursor.keys is not None:
+            cursor.keys.handed_out(start, end)
+        self.add_lease(HeldLease(lease_id, group, cursor, [start, end], operation.attempt, operation.deadline_ms))
+
+    def add_lease(self, lease: HeldLease) -> None:
+        """Put a lease in."""
+        self.leases[lease.id] = lease.cursor.leases[lease.id] = lease
+        self._remind(lease)
+
+    def _remind(self, lease: HeldLease) -> None:
+        heappush(self._deadlines, (lease.deadline_ms, lease.id))
+        if len(self._deadlines) > 2 * len(self.leases) + _SLACK:
+            self._deadlines = [(held.deadline_ms, held.id) for held in self.leases.values()]
+            heapify(self._deadlines)
+
+    def _settle(self, operation: ops.Settle, _: int) -> None:
+        lease = self.leases.get(operation.lease_id)
+        if lease is None:
+            return
+        taken = lease.take(operation.ranges)
+        keys = lease.cursor.keys
+        if keys is not None:
+            for start, end in taken:
+                keys.settled(start, end)
+            self.woken.add(lease.group.id)  # the next of a key may have stepped forward
+        if not lease.left:
+            self._end_lease(lease)
+
+    def _end_lease(self, lease: HeldLease) -> None:
+        del self.leases[lease.id]
+        del lease.cursor.leases[lease.id]
+
+    def _retry(self, operation: ops.Retry, now_ms: int) -> None:
+        lease = self.leases.get(operation.lease_id)
+        if lease is not None:
+            deliveries = lease.attempt if operation.counted else lease.attempt - 1
+            self._give_back(lease, operation.ranges, deliveries, operation.visible_ms)
+            self.wake_at(operation.visible_ms, lease.group.id, now_ms)
+
+    def _give_back(
+        self, lease: HeldLease, wanted: list[tuple[int, int]] | None, deliveries: int, visible_ms: int
+    ) -> None:
+        cursor = lease.cursor
+        for start, end in lease.take(wanted):
+            cursor.waiting.add(start, end, deliveries, visible_ms)
+            if cursor.keys is not None:
+                cursor.keys.returned(start, end, visible_ms)
+        if not lease.left:
+            self._end_lease(lease)
+
+    def wake_at(self, due_ms: int, group_id: int, now_ms: int) -> None:
+        """See to it that a group is woken at a time."""
+        if due_ms <= now_ms:
+            self.woken.add(group_id)
+        else:
+            heappush(self._wakes, (due_ms, group_id))
+
+    def _extend(self, operation: ops.Extend, _: int) -> None:
+        if (lease := self.leases.get(operation.lease_id)) is not None:
+            lease.deadline_ms = operation.deadline_ms
+            self._remind(lease)
+
+    def _release_all(self, _: ops.ReleaseAll, __: int) -> None:
+        for lease in list(self.leases.values()):
+            self._give_back(lease, None, lease.attempt, 0)
+            self.woken.add(lease.group.id)
+
+    def _seek(self, operation: ops.Seek, _: int) -> None:
+        group = self.groups.get(operation.group_id)
+        if group is None:
+            return
+        old = group.by_partition[operation.partition_id]
+        for lease_id in old.leases:
+            del self.leases[lease_id]
+        new = Cursor(old.partition, operation.offset)
+        group.by_partition[operation.partition_id] = group.cursors[old.partition.number] = new
+        self.woken.add(group.id)
+
+    def _trim(self, operation: ops.Trim, _: int) -> None:
+        partition = self.partitions.get(operation.partition_id)
+        if partition is None or operation.start <= partition.start:
+            return
+        partition.start = start = operation.start
+        for group in partition.queue.groups.values():
+            cursor = group.by_partition[partition.id]
+            cursor.keys = None
+            cursor.next = max(cursor.next, start)
+            cursor.waiting.remove(0, start)
+            for lease in list(cursor.leases.values()):
+                lease.take([(0, start)])
+                if not lease.left:
+                    self._end_lease(lease)
+
+
+def merged(config: GroupConfig, changes: dict[str, Any]) -> GroupConfig:
+    """Settings with some replaced. Raises msgspec.ValidationError for a wrong type."""
+    return msgspec.convert({**msgspec.to_builtins(config), **changes}, GroupConfig)
+
+
+_APPLY: dict[type[ops.Operation], Any] = {
+    ops.CreateNamespace: State._create_namespace,
+    ops.DeleteNamespace: State._delete_namespace,
+    ops.CreateQueue: State._create_queue,
+    ops.UpdateQueue: State._update_queue,
+    ops.DeleteQueue: State._delete_queue,
+    ops.CreateGroup: State._create_group,
+    ops.UpdateGroup: State._update_group,
+    ops.DeleteGroup: State._delete_group,
+    ops.Lease: State._lease,
+    ops.Settle: State._settle,
+    ops.Retry: State._retry,
+    ops.Extend: State._extend,
+    ops.ReleaseAll: State._release_all,
+    ops.Seek: State._seek,
+    ops.Trim: State._trim,
+}
