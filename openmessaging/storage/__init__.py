@@ -1,0 +1,1 @@
+"""Storage (OMOI): one append-only log, and what stands beside it: partition indexes, snapshots, the lock."""

@@ -1,0 +1,1 @@
+"""Segment files: their bytes, and how they are created, read and judged after a crash."""
