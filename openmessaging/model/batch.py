@@ -161,7 +161,7 @@ def decode(data: bytes, *, check: bool = True) -> tuple[BatchHeader, dict[str, A
     try:
         shared = _decode_shared(body[HEADER.size - 8 : at])
         records = _decode_records(payload)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as cause:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
         raise damaged(str(cause)) from cause
     if len(records) != header.count:
         raise damaged(f"it holds {len(records)} messages, not {header.count}")
