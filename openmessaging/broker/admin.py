@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from openmessaging.broker.describe import describe_group, describe_queue
 from openmessaging.broker.entry import Lease
 from openmessaging.broker.group import Group
 from openmessaging.broker.partition import Partition
-from openmessaging.broker.queue import Queue
 from openmessaging.broker.runner import Runner, Wake
-from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery, GroupInfo, QueueInfo, SubscriptionSpec
 
 
@@ -54,7 +56,7 @@ class Admin:
     def purge_queue(self, name: str) -> int:
         """Drop all messages; returns how many. Raises 1404 when missing."""
         with self.runner.lock:
-            count = self.runner.engine.describe_queue(name).messages
+            count = describe_queue(self.runner.engine.queue(name)).messages
         self.runner.change(lambda engine, now_ms: engine.decide_purge(now_ms, name))
         return count
 
@@ -62,22 +64,21 @@ class Admin:
         """Full names, sorted. Raises 1405 when the namespace is missing."""
         with self.runner.lock:
             engine = self.runner.engine
-            if namespace not in engine.namespaces:
-                raise error(1405, f"there is no namespace {namespace!r}", next_step="Create it first")
+            engine.check_namespace(namespace)
             return sorted(name for name in engine.queues if name.startswith(f"{namespace}://"))
 
     def describe_queue(self, name: str) -> QueueInfo:
         """Raises 1404 when missing."""
         with self.runner.lock:
             self.runner.tick_locked()
-            return self.runner.engine.describe_queue(name)
+            return describe_queue(self.runner.engine.queue(name))
 
     def ensure_queue(self, name: str) -> int:
         """Number of partitions of a queue, created on first use where that is on. Raises 1404, 1405."""
         engine = self.runner.engine
         queue = engine.queues.get(name)
         if queue is None:
-            self.runner.change(lambda engine, now_ms: engine.decide_ensure_queue(now_ms, name))
+            self.runner.change(lambda engine, now_ms: engine.decide_require_queue(now_ms, name))
             queue = engine.queue(name)
         return len(queue.partitions)
 
@@ -97,7 +98,9 @@ class Admin:
             )
         elif spec.update and group.config != spec.config:
             runner.change(
-                lambda engine, now_ms: engine.decide_update_group(now_ms, spec.destination, spec.group, spec.config)
+                lambda engine, now_ms: engine.decide_update_group(
+                    now_ms, spec.destination, spec.group, msgspec.to_builtins(spec.config)
+                )
             )
         return runner.engine.queue(spec.destination).groups[spec.group]
 
@@ -114,12 +117,12 @@ class Admin:
         """Raises 1404 when missing."""
         with self.runner.lock:
             self.runner.tick_locked()
-            return self.runner.engine.describe_group(queue, group, self._store_ms)
+            return describe_group(self.runner.engine.group(queue, group), self.runner.contents)
 
     def seek_group(self, queue: str, group: str, to: str) -> None:
         """Move a group to `earliest`, `latest`, `offset:<n>` or `ts:<ms>`; its leases end."""
         offsets = self._offsets(queue, to)
-        self.runner.change(lambda engine, now_ms: engine.decide_seek(now_ms, queue, group, offsets))
+        self.runner.change(lambda engine, now_ms: engine.decide_seek(now_ms, engine.group(queue, group), offsets))
 
     def delete_group(self, queue: str, group: str) -> None:
         """Raises 1404 when missing."""
@@ -176,14 +179,10 @@ class Admin:
         entry = self.runner.indexes.find_time(partition.id, timestamp_ms)
         return partition.visible if entry is None else max(entry.base_offset, partition.start)
 
-    def _store_ms(self, partition_id: int, offset: int) -> int:
-        entry = self.runner.indexes.find(partition_id, offset)
-        return entry.timestamp_ms if entry is not None else 0
-
     def _offsets(self, destination: str, position: str) -> list[int]:
         """A position as an offset per partition. Raises 1418 for one that cannot be read."""
         with self.runner.lock:
-            queue: Queue = self.runner.engine.queue(destination)
+            queue = self.runner.engine.queue(destination)
             return [self._offset(partition, position) for partition in queue.partitions]
 
     def _offset(self, partition: Partition, position: str) -> int:
@@ -199,5 +198,3 @@ class Admin:
         raise OMSRuntimeException(
             1418, f"{position!r} is no position", next_step="Use earliest, latest, offset:<n> or ts:<ms>"
         )
-
-

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from openmessaging.storage.index import IndexEntry, PartitionIndexes
+
 from openmessaging.broker.entry import Lease, Placed
+from openmessaging.broker.state import State
 from openmessaging.model.batch import BatchHeader, decode
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Delivery
-from openmessaging.storage.index import IndexEntry, PartitionIndexes
 from openmessaging.storage.interface import Storage
 
 _CACHED_BATCHES = 64
+
+
+def is_copy(engine: State, placed: Placed) -> bool:
+    """Whether a batch was stored before and is written again to save it from a segment that goes."""
+    partition = engine.partitions.get(placed.partition_id)
+    return partition is not None and placed.base_offset < partition.end
 
 
 def place(indexes: PartitionIndexes, placed: Placed, position: int, size: int, *, copy: bool) -> None:
@@ -93,12 +101,16 @@ class StoredContents:
             start = stop
         return keys
 
-    def message(self, partition_id: int, offset: int) -> tuple[BatchHeader, int, dict[str, Any], Record]:
-        """One stored message: its batch's header, its place in the batch, the shared headers, the record."""
+    def message(self, partition_id: int, offset: int) -> tuple[BatchHeader, dict[str, Any], Record, int]:
+        """One stored message: its batch's header, the shared headers, the record, its place in the batch."""
         entry = self._entry(partition_id, offset)
         header, shared, records = self._batch(entry)
         place = offset - entry.base_offset
-        return header, place, shared, records[place]
+        return header, shared, records[place], place
+
+    def store_ms(self, partition_id: int, offset: int) -> int:
+        """When a message was stored."""
+        return self._entry(partition_id, offset).timestamp_ms
 
     def _batch(self, entry: IndexEntry) -> tuple[BatchHeader, dict[str, Any], list[Record]]:
         found = self._decoded.get(entry.position)

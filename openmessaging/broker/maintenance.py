@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 from typing import Literal
 
+from openmessaging.storage.snapshot import SnapshotStore
+
 from openmessaging.broker.reclaim import Reclaimer
 from openmessaging.broker.runner import Runner
 from openmessaging.model.errors import OMSRuntimeException
-from openmessaging.storage.snapshot import SnapshotStore
 
 COMMIT_DELAY = 0.01
 """Seconds that acknowledgements and leases may wait for a sync to share before they get one of their own."""

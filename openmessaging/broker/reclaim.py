@@ -11,7 +11,7 @@ import msgspec
 from openmessaging.broker.entry import Entry, Placed, Trim, decode
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.runner import Runner
-from openmessaging.model.batch import Batch, HEADER
+from openmessaging.model.batch import HEADER, Batch
 from openmessaging.storage.log import SegmentInfo
 
 COPY_SHARE = 0.25
@@ -97,10 +97,10 @@ class Reclaimer:
         """What retention lets go: consumed by all groups, or older than `retention_age` seconds, or beyond
         `retention_bytes`, whichever frees more."""
         runner = self._runner
-        config = runner.engine.queue_of(partition).config
+        config = partition.queue.config
         limit = partition.start
         if config.get("retention", "consumed") == "consumed":
-            limit = max(limit, runner.engine.consumed_before(partition))
+            limit = max(limit, partition.consumed_before())
         age = config.get("retention_age")
         if age is not None:
             entry = runner.indexes.find_time(partition.id, now_ms - int(age * 1000))

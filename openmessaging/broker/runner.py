@@ -13,17 +13,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from openmessaging.storage.index import PartitionIndexes
+
 from openmessaging.broker.committer import Committer
-from openmessaging.broker.contents import StoredContents, place
+from openmessaging.broker.contents import StoredContents, is_copy, place
 from openmessaging.broker.engine import Engine
-from openmessaging.broker.entry import HEAD, PLACE, Entry, Lease, encode
 from openmessaging.broker.entry import FORMAT as ENTRY_FORMAT
+from openmessaging.broker.entry import HEAD, PLACE, Entry, Lease, encode
 from openmessaging.broker.group import Group
+from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
 from openmessaging.model.batch import Batch
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery, Durability, OutgoingBatch, Placement
-from openmessaging.storage.index import PartitionIndexes
 from openmessaging.storage.interface import Storage
 from openmessaging.system import Clock
 
@@ -61,7 +63,7 @@ class Runner:
         self._durability = durability
         self.lock = threading.Lock()
         self.committer = Committer(storage, self.lock, self._on_durable, clock, sync=durable)
-        self._acks: dict[tuple[int, int], list[int]] = {}
+        self._acks: dict[int, list[int]] = {}
         self._receivers: dict[int, list[Wake]] = {}
         self._readers: dict[int, list[Wake]] = {}
         self.on_dirty: Wake = _nothing
@@ -106,10 +108,10 @@ class Runner:
                     return [placement], index
         entry = self.engine.decide_send(self.clock.now_ms(), batches)
         index = self.stage_locked(entry, reserved=False)
-        numbers = self.engine.partition_numbers(entry)
+        partitions = self.engine.partitions
         return [
-            Placement(number, placed.base_offset, placed.store_ms, self._durability)
-            for number, placed in zip(numbers, entry.placed, strict=True)
+            Placement(partitions[placed.partition_id].number, placed.base_offset, placed.store_ms, self._durability)
+            for placed in entry.placed
         ], index
 
     def _append_batch(self, partition: Partition, batch: Batch) -> tuple[Placement, int]:
@@ -120,9 +122,7 @@ class Runner:
         result = self.storage.append((head, batch.head, batch.payload))
         index = result.index
         self.engine.apply_send(partition, batch.count, index)
-        self.indexes.add(
-            partition.id, base_offset, batch.count, result.body_position + len(head), batch.size, now_ms
-        )
+        self.indexes.add(partition.id, base_offset, batch.count, result.body_position + len(head), batch.size, now_ms)
         if not self.durable:
             self._on_durable(index)
         return Placement(partition.number, base_offset, now_ms, self._durability), index
@@ -132,7 +132,7 @@ class Runner:
         if self.closed:
             raise closed()
         parts, starts = encode(entry)
-        copies = [self.engine.is_copy(placed) for placed in entry.placed]
+        copies = [is_copy(self.engine, placed) for placed in entry.placed]
         result = self.storage.append(parts, reserved=reserved)
         self.engine.apply(entry, result.index)
         for placed, batch, start, copy in zip(entry.placed, entry.batches, starts, copies, strict=True):
@@ -146,12 +146,12 @@ class Runner:
             self._wake()
         return result.index
 
-    def change(self, decide: Callable[[Engine, int], Entry]) -> None:
+    def change(self, decide: Callable[[Engine, int], Entry | None]) -> None:
         """Decide and apply a change of the state and wait until it is durable."""
         with self.lock:
             self._settle_acks()
             entry = decide(self.engine, self.clock.now_ms())
-            if not entry.operations and not entry.placed:
+            if entry is None or not entry.operations:
                 return
             self.stage_locked(entry)
         self.flush()
@@ -228,16 +228,16 @@ class Runner:
         """Settle offsets of a lease. Raises OMSRuntimeException 1418 for a lease that is gone or another group's."""
         with self.lock:
             lease = self.engine.leases.get(lease_id)
-            if lease is None or lease.group_id != group_id or offsets is None:
+            if lease is None or offsets is None or len(offsets) != 1 or not self._holds(lease, group_id, offsets[0]):
                 self._settle_acks()
                 operation = self.engine.decide_ack(group_id, lease_id, offsets)
                 self.stage_locked(Entry(self.clock.now_ms(), (operation,)))
                 return
-            pending = self._acks.get((group_id, lease_id))
+            pending = self._acks.get(lease_id)
             if pending is None:
-                self._acks[group_id, lease_id] = list(offsets)
+                self._acks[lease_id] = [offsets[0]]
             else:
-                pending.extend(offsets)
+                pending.append(offsets[0])
             if not self._dirty:
                 self._dirty = True
                 self.on_dirty()
@@ -273,6 +273,12 @@ class Runner:
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
+    @staticmethod
+    def _holds(lease: HeldLease, group_id: int, offset: int) -> bool:
+        """Whether an offset is among the first that a lease still holds: the common case of an acknowledgement."""
+        left = lease.left
+        return lease.group.id == group_id and left[0] <= offset < left[1]
+
     def _lease(self, group: Group, now_ms: int, max_messages: int, max_bytes: int) -> list[Lease]:
         bound = self.contents.bound(max_bytes)
         entry = self.engine.decide_receive(now_ms, group, max_messages, bound)
@@ -291,12 +297,9 @@ class Runner:
         acks, self._acks = self._acks, {}
         leases = self.engine.leases
         operations = [
-            self.engine.decide_ack(group_id, lease_id, offsets)
-            for (group_id, lease_id), offsets in acks.items()
-            if lease_id in leases
+            self.engine.decide_ack(leases[lease_id].group.id, lease_id, offsets) for lease_id, offsets in acks.items()
         ]
-        if operations:
-            self.stage_locked(Entry(self.clock.now_ms(), operations))
+        self.stage_locked(Entry(self.clock.now_ms(), operations))
 
     def _on_durable(self, index: int) -> None:
         self.engine.set_durable(index)
@@ -344,5 +347,3 @@ def _nothing() -> None:
 def closed() -> OMSRuntimeException:
     """The error for a call on a closed store."""
     return OMSRuntimeException(1503, "the store is closed", next_step="Connect again")
-
-

@@ -61,6 +61,8 @@ class State:
         self.next_queue_id = self.next_partition_id = self.next_group_id = self.next_lease_id = 1
         self.woken: set[int] = set()
         """Ids of groups that may have got something to receive; whoever wakes receivers takes them out."""
+        self.grown: set[int] = set()
+        """Ids of partitions with newly visible messages; whoever wakes readers takes them out."""
         self.durable = -1
         self._queues_by_id: dict[int, Queue] = {}
         self._pending: deque[tuple[int, Partition, int]] = deque()  # (index, partition, end) not durable yet
@@ -97,6 +99,7 @@ class State:
         while pending and pending[0][0] <= index:
             _, partition, end = pending.popleft()
             partition.visible = end
+            self.grown.add(partition.id)
             for group in partition.queue.groups.values():
                 self.woken.add(group.id)
 

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 from typing import Literal
 
 import msgspec
+from openmessaging.storage.index import IndexDamaged, PartitionIndexes
+from openmessaging.storage.lock import StoreLock
+from openmessaging.storage.memory import MemoryLog
+from openmessaging.storage.snapshot import SnapshotStore
 
-from openmessaging.broker.contents import StoredContents, place
+from openmessaging.broker.contents import StoredContents, is_copy, place
+from openmessaging.broker.draft import Limits
 from openmessaging.broker.engine import Engine
-from openmessaging.broker.entry import Entry, ReleaseAll, decode
+from openmessaging.broker.entry import decode
 from openmessaging.broker.maintenance import Maintenance
 from openmessaging.broker.runner import Runner
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Durability
-from openmessaging.storage.index import IndexDamaged, PartitionIndexes
 from openmessaging.storage.interface import Storage
-from openmessaging.storage.lock import StoreLock
 from openmessaging.storage.log import Log
-from openmessaging.storage.memory import MemoryLog
-from openmessaging.storage.snapshot import SnapshotStore
 from openmessaging.system import Clock, Disk, SystemClock, SystemDisk
 
 
@@ -93,7 +95,8 @@ def open_store(
             directory,
             segment_bytes=options.segment_bytes,
             zero_fill=options.flush == "always",
-            scan_from=found[0] + 1 if found else 0,
+            from_index=found[0] + 1 if found else 0,
+            salt=secrets.randbits(64),
         )
         indexes = PartitionIndexes(disk, os.path.join(directory, "index"))
         runner = _recover(storage, indexes, found, options, clock)
@@ -126,8 +129,7 @@ def _recover(
     engine = Engine(
         contents,
         random.Random(),  # noqa: S311 - jitter of back-offs
-        auto_create=options.auto_create,
-        default_partitions=options.partitions,
+        Limits(auto_create=options.auto_create, default_partitions=options.partitions),
     )
     applied = -1
     if found is not None:
@@ -138,6 +140,7 @@ def _recover(
                 indexes.restore(partition.id, partition.end)
         except IndexDamaged:
             rebuild_indexes(storage, indexes, engine, applied)
+    engine.set_durable(storage.max_index())
     replay(storage, engine, indexes, applied + 1)
     always = options.flush == "always" and isinstance(storage, Log)
     runner = Runner(
@@ -149,9 +152,7 @@ def _recover(
         durable=always,
         durability=Durability.FSYNC if always else Durability.MEMORY,
     )
-    engine.set_durable(storage.max_index())
-    if engine.leases:
-        runner.give_back(lambda _, now_ms: Entry(now_ms, (ReleaseAll(),)))
+    runner.change(lambda engine, now_ms: engine.decide_release_all(now_ms))
     return runner
 
 
@@ -159,7 +160,7 @@ def replay(storage: Storage, engine: Engine, indexes: PartitionIndexes, from_ind
     """Apply the log's entries from an index on, as when they were new."""
     for stored in storage.entries(from_index):
         entry, spans = decode(stored.body)
-        copies = [engine.is_copy(placed) for placed in entry.placed]
+        copies = [is_copy(engine, placed) for placed in entry.placed]
         engine.apply(entry, stored.index)
         for placed, copy, (start, size) in zip(entry.placed, copies, spans, strict=True):
             if placed.partition_id in engine.partitions:

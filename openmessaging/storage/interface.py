@@ -22,6 +22,8 @@ class AppendResult(msgspec.Struct, frozen=True, gc=False):
     position: int
     size: int
     """Bytes of the whole entry, its header included."""
+    body_position: int
+    """Position of the first byte of the body."""
 
 
 class StoredEntry(msgspec.Struct, frozen=True, gc=False):

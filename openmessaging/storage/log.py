@@ -135,7 +135,7 @@ class Log(ReadableLog):
             self._next_index = index + 1
             self._last_position = position
             self._position = position + taken
-        return AppendResult(self.term, index, position, size)
+        return AppendResult(self.term, index, position, size, position + ENTRY_HEADER_BYTES)
 
     def _stage_large(self, group: Group, head: bytes, parts: Sequence[bytes], pad: bytes) -> None:
         pieces = [head, *parts, pad]

@@ -94,7 +94,9 @@ def run(seconds: float, threads: int, tasks: int, patience: float = 60.0) -> Tal
         url = f"oms:embedded://{directory}"
         with blocking.connect(url) as access_point:
             senders = [
-                threading.Thread(target=guarded, args=(thread_sender, access_point, tally, f"thread-{number}"), daemon=True)
+                threading.Thread(
+                    target=guarded, args=(thread_sender, access_point, tally, f"thread-{number}"), daemon=True
+                )
                 for number in range(threads // 2)
             ]
             receivers = [

@@ -124,9 +124,7 @@ class BlockingSubscription:
     def extend(self, lease_id: int, invisible_time: float) -> int:
         """Let a lease last longer; returns its new deadline in ms."""
         group_id = self.group.id
-        self._runner.give_back(
-            lambda engine, now_ms: engine.decide_extend(now_ms, group_id, lease_id, invisible_time)
-        )
+        self._runner.give_back(lambda engine, now_ms: engine.decide_extend(now_ms, group_id, lease_id, invisible_time))
         lease = self._runner.engine.leases[lease_id]
         return lease.deadline_ms
 
