@@ -10,7 +10,8 @@ from openmessaging.broker.describe import describe_group, describe_queue
 from openmessaging.broker.entry import Lease
 from openmessaging.broker.group import Group
 from openmessaging.broker.partition import Partition
-from openmessaging.broker.runner import Runner, Wake
+from openmessaging.broker.runner import Runner
+from openmessaging.broker.wakeups import Wake
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery, GroupInfo, QueueInfo, SubscriptionSpec
 
@@ -142,11 +143,18 @@ class Admin:
             end = min(found.visible, start + max_messages)
             if start >= end:
                 if wake is not None:
-                    runner.wait_for_partition_locked(found.id, wake)
+                    runner.readers.add(found.id, wake)
                 return []
             lease = Lease(0, 0, found.id, start, end, 1, 0)
             spans = runner.contents.spans(lease)
         return runner.contents.deliveries(destination, partition, lease, spans)
+
+    def forget_browser(self, destination: str, partition: int, wake: Wake) -> None:
+        """Take back a registration of `browse`."""
+        with self.runner.lock:
+            queue = self.runner.engine.queues.get(destination)
+            if queue is not None:
+                self.runner.readers.forget(queue.partitions[partition].id, wake)
 
     def read_before(self, destination: str, partition: int, offset: int) -> Delivery | None:
         """The batch that holds the message before an offset, up to that message; None at the beginning."""

@@ -1,7 +1,7 @@
 """What an entry of the log holds: operations on the broker's state and batches, all applied together or not at all.
 
     | version u8 | batches u16 | operations bytes u32 | time ms i64 | operations: MessagePack array |
-    then per batch | partition id u32 | base offset u64 | store time ms i64 | leader epoch u32 | the producer's bytes … |
+    per batch: | partition id u32 | base offset u64 | store time ms i64 | leader epoch u32 | the producer's bytes … |
 
 Integers are big-endian. A plain send has no operations: one fixed header, one placement, the producer's bytes as they
 came. A batch whose base offset lies below the partition's end is a copy made when a segment was reclaimed: it moves the
@@ -117,7 +117,7 @@ class Settle(Operation, tag=10):
 
 
 class Retry(Operation, tag=11):
-    """Messages of a lease come back, not before `visible_ms`; `counted` false takes the attempt back (never handled)."""
+    """Messages of a lease come back, not before `visible_ms`; `counted` false takes the attempt back."""
 
     lease_id: int
     ranges: list[tuple[int, int]] | None

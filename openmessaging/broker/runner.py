@@ -1,8 +1,8 @@
 """The shell around the engine: one lock, the log, the index, and who is told when something is durable or there.
 
 Every change takes the same way: under the lock the engine decides, the entry is appended to the log and applied; then
-the committer makes it durable, together with whatever else arrived meanwhile. Sends are answered when a sync has covered
-them; leases and acknowledgements count at once and reach the disk with the next sync.
+the committer makes it durable, together with whatever else arrived meanwhile. Sends are answered when a sync has
+covered them; leases and acknowledgements count at once and reach the disk with the next sync.
 
 A message's way: `openmessaging.drivers.embedded` comes in at `stage_send`; `openmessaging.storage.log` is next; on the
 way out `receive` asks the engine for leases and `openmessaging.broker.contents` for the stored batches.
@@ -23,13 +23,12 @@ from openmessaging.broker.entry import HEAD, PLACE, Entry, Lease, encode
 from openmessaging.broker.group import Group
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
+from openmessaging.broker.wakeups import Wake, Wakeups
 from openmessaging.model.batch import Batch
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery, Durability, OutgoingBatch, Placement
 from openmessaging.storage.interface import Storage
 from openmessaging.system import Clock
-
-Wake = Callable[[], None]
 
 
 class Runner:
@@ -64,8 +63,10 @@ class Runner:
         self.lock = threading.Lock()
         self.committer = Committer(storage, self.lock, self._on_durable, clock, sync=durable)
         self._acks: dict[int, list[int]] = {}
-        self._receivers: dict[int, list[Wake]] = {}
-        self._readers: dict[int, list[Wake]] = {}
+        self.receivers = Wakeups()
+        """By group id."""
+        self.readers = Wakeups()
+        """By partition id."""
         self.on_dirty: Wake = _nothing
         """Called under the lock when something was staged that nobody waits for."""
         self._dirty = False
@@ -194,22 +195,21 @@ class Runner:
             leases = self._lease(group, now_ms, max_messages, max_bytes)
             if not leases:
                 if wake is not None:
-                    self._receivers.setdefault(group.id, []).append(wake)
+                    self.receivers.add(group.id, wake)
                 return []
-            spans = [self.contents.spans(lease) for lease in leases]
+            partitions = self.engine.partitions
+            found = [(lease, partitions[lease.partition_id].number, self.contents.spans(lease)) for lease in leases]
         queue = group.queue.name
         return [
             delivery
-            for lease, found in zip(leases, spans, strict=True)
-            for delivery in self.contents.deliveries(queue, self._number(group, lease), lease, found)
+            for lease, number, spans in found
+            for delivery in self.contents.deliveries(queue, number, lease, spans)
         ]
 
     def forget_receiver(self, group: Group, wake: Wake) -> None:
         """Take back a registration of `receive`."""
         with self.lock:
-            waiting = self._receivers.get(group.id)
-            if waiting and wake in waiting:
-                waiting.remove(wake)
+            self.receivers.forget(group.id, wake)
 
     def tick_locked(self) -> int:
         """Apply acknowledgements and whatever has become due; returns the time in ms."""
@@ -257,19 +257,12 @@ class Runner:
         if lead:
             self.committer.lead()
 
-    def wait_for_partition_locked(self, partition_id: int, wake: Wake) -> None:
-        """Call `wake` once when messages of a partition become visible, or the store closes."""
-        self._readers.setdefault(partition_id, []).append(wake)
-
     def shut(self) -> None:
         """Refuse everything from now on and wake all receivers."""
         with self.lock:
             self.closed = True
-            waiting = [*self._receivers.values(), *self._readers.values()]
-            self._receivers, self._readers = {}, {}
-        for wakes in waiting:
-            for wake in wakes:
-                wake()
+            self.receivers.fire_all()
+            self.readers.fire_all()
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
@@ -287,9 +280,6 @@ class Runner:
         self.stage_locked(entry)
         return [operation for operation in entry.operations if isinstance(operation, Lease)]
 
-    def _number(self, group: Group, lease: Lease) -> int:
-        return self.engine.partitions[lease.partition_id].number
-
     def _settle_acks(self) -> None:
         """Make one entry of the acknowledgements that came in since the last entry."""
         if not self._acks:
@@ -303,21 +293,15 @@ class Runner:
 
     def _on_durable(self, index: int) -> None:
         self.engine.set_durable(index)
-        if self.engine.woken:
+        if self.engine.grown:
             self._wake()
 
     def _wake(self) -> None:
-        woken = self.engine.woken
-        if self._receivers:
-            for group_id in woken:
-                for wake in self._receivers.pop(group_id, ()):
-                    wake()
-        woken.clear()
-        if self._readers:
-            for partition_id in self.engine.grown:
-                for wake in self._readers.pop(partition_id, ()):
-                    wake()
-        self.engine.grown.clear()
+        engine = self.engine
+        self.receivers.fire(engine.woken)
+        self.readers.fire(engine.grown)
+        engine.woken.clear()
+        engine.grown.clear()
 
 
 class _Waiter:

@@ -6,6 +6,7 @@ files are caches of the log: forgotten past the snapshot, and rebuilt from the w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import secrets
@@ -34,9 +35,9 @@ class StoreOptions(msgspec.Struct, frozen=True):
     """How a store is run; none of it is stored.
 
     Attributes:
-        flush: `always`: a send returns after the sync that covers it; nothing acknowledged is ever lost. `interval`: the
-            operating system has it, synced each `flush_interval` seconds; a power cut loses at most that. `never`: the
-            operating system syncs when it likes. Killing the process loses nothing in any mode.
+        flush: `always`: a send returns after the sync that covers it; nothing acknowledged is ever lost. `interval`:
+            the operating system has it, synced each `flush_interval` seconds; a power cut loses at most that.
+            `never`: the operating system syncs when it likes. Killing the process loses nothing in any mode.
         flush_interval: seconds.
         auto_create: whether the first send or subscription creates a missing queue.
         partitions: of queues created so.
@@ -65,19 +66,15 @@ class Store:
             return
         self.maintenance.stop()
         runner.committer.close()
-        try:
+        with contextlib.suppress(OMSRuntimeException):  # a poisoned log keeps what it has; the next opening replays it
             self.maintenance.snapshot()
-        except OMSRuntimeException:
-            pass  # a poisoned log keeps what it has; the next opening replays it
         runner.shut()
         runner.storage.close()
         if self._lock is not None:
             self._lock.release()
 
 
-def open_store(
-    directory: str, options: StoreOptions = StoreOptions(), *, disk: Disk | None = None, clock: Clock | None = None
-) -> Store:
+def open_store(directory: str, options: StoreOptions, *, disk: Disk | None = None, clock: Clock | None = None) -> Store:
     """Open or create the store in a directory.
 
     Raises OMSRuntimeException: 1503 when another process (named) has it, 1501 for damage in the log (with its
@@ -109,7 +106,7 @@ def open_store(
     return Store(runner, maintenance, lock)
 
 
-def open_memory(options: StoreOptions = StoreOptions(), *, clock: Clock | None = None) -> Store:
+def open_memory(options: StoreOptions, *, clock: Clock | None = None) -> Store:
     """A store in memory, for tests: the same engine, nothing on disk."""
     clock = clock or SystemClock()
     runner = _recover(MemoryLog(), PartitionIndexes(None, ""), None, options, clock)

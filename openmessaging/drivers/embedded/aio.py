@@ -7,10 +7,13 @@ more than the sync; when it has been slow, or another sync runs, the committer's
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from openmessaging.broker.runner import Runner
+from openmessaging.broker.wakeups import Wake
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import (
@@ -71,10 +74,7 @@ class LoopSender:
             _complete(sent, None)
 
     def _from_thread(self, sent: list[Sent], error: OMSRuntimeException | None) -> None:
-        try:
-            self._loop.call_soon_threadsafe(_complete, sent, error)
-        except RuntimeError:
-            pass  # the loop is closed: nobody waits there any more
+        _call(self._loop, _complete, sent, error)
 
 
 def _complete(sent: list[Sent], error: OMSRuntimeException | None) -> None:
@@ -123,9 +123,11 @@ class EmbeddedDriver:
         self, destination: str, partition: int, offset: int, max_messages: int, wait: float = 0.0
     ) -> list[Delivery]:
         """Messages from an offset, waiting at the end."""
-        browse = self._blocking.browse
+        blocking = self._blocking
         return await _until(
-            wait, lambda wake: browse(destination, partition, offset, max_messages, wake), lambda wake: None
+            wait,
+            lambda wake: blocking.browse(destination, partition, offset, max_messages, wake),
+            lambda wake: blocking.forget_browser(destination, partition, wake),
         )
 
     async def read_before(self, destination: str, partition: int, offset: int) -> Delivery | None:
@@ -225,26 +227,21 @@ class EmbeddedSubscription:
 
 
 async def _until(
-    wait: float,
-    take: Callable[[Callable[[], None] | None], list[Delivery]],
-    forget: Callable[[Callable[[], None]], None],
+    wait: float, take: Callable[[Wake | None], list[Delivery]], forget: Callable[[Wake], None]
 ) -> list[Delivery]:
-    """What `take` gives, as soon as it gives something; `take` registers the wake-up it is handed."""
+    """What `take` gives, as soon as it gives something; `take` registers the wake it is handed."""
     if wait <= 0:
         return take(None)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
     while True:
         arrived = asyncio.Event()
-
-        def wake(arrived: asyncio.Event = arrived) -> None:
-            loop.call_soon_threadsafe(arrived.set)
-
+        wake = partial(_call, loop, arrived.set)
         found = take(wake)
         if found:
             return found
         try:
-            async with asyncio.timeout(deadline - loop.time()):
+            async with asyncio.timeout_at(deadline):
                 await arrived.wait()
         except TimeoutError:
             forget(wake)
@@ -252,6 +249,12 @@ async def _until(
         except BaseException:
             forget(wake)
             raise
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> None:
+    """Call in a loop, from any thread."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+        loop.call_soon_threadsafe(function, *arguments)
 
 
 async def _first(sent: asyncio.Future[list[Placement]]) -> Placement:

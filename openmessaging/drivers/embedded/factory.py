@@ -35,7 +35,7 @@ class EmbeddedFactory:
         self._open: dict[str, _Shared] = {}
 
     async def open(self, access_point: AccessPoint, attributes: dict[str, Any]) -> EmbeddedDriver:
-        """Open for asyncio. Raises as `open_store`; 1418 for an unknown option or one that contradicts an open store."""
+        """Open for asyncio. Raises as `open_store`, and 1418 for options that are wrong or contradict an open store."""
         return EmbeddedDriver(await asyncio.to_thread(self.open_blocking, access_point, attributes))
 
     def open_blocking(self, access_point: AccessPoint, attributes: dict[str, Any]) -> BlockingEmbeddedDriver:

@@ -8,7 +8,9 @@ from concurrent.futures import Future
 
 from openmessaging.broker.admin import Admin
 from openmessaging.broker.group import Group
+from openmessaging.broker.runner import Runner
 from openmessaging.broker.store import Store
+from openmessaging.broker.wakeups import Wake
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Capability, Delivery, OutgoingBatch, Placement, SubscriptionSpec
 
@@ -62,15 +64,12 @@ class BlockingEmbeddedDriver(Admin):
         self, destination: str, partition: int, offset: int, max_messages: int, wait: float = 0.0
     ) -> list[Delivery]:
         """Messages from an offset, waiting at the end."""
-        arrived = threading.Event()
-        deadline = self.runner.clock.monotonic() + wait
-        while True:
-            arrived.clear()
-            found = self.browse(destination, partition, offset, max_messages, arrived.set if wait > 0 else None)
-            left = deadline - self.runner.clock.monotonic()
-            if found or left <= 0:
-                return found
-            arrived.wait(left)
+        return until(
+            self.runner,
+            wait,
+            lambda wake: self.browse(destination, partition, offset, max_messages, wake),
+            lambda wake: self.forget_browser(destination, partition, wake),
+        )
 
     def close(self) -> None:
         """Let the store go; the last user closes it. Safe to call twice."""
@@ -90,20 +89,13 @@ class BlockingSubscription:
 
     def fetch(self, max_messages: int, max_bytes: int, wait: float) -> list[Delivery]:
         """Messages as soon as there are any; empty after `wait` seconds."""
-        receive = self._runner.receive
-        if wait <= 0:
-            return receive(self.group, max_messages, max_bytes, None)
-        arrived = threading.Event()
-        deadline = self._runner.clock.monotonic() + wait
-        while True:
-            arrived.clear()
-            found = receive(self.group, max_messages, max_bytes, arrived.set)
-            if found:
-                return found
-            left = deadline - self._runner.clock.monotonic()
-            if left <= 0 or not arrived.wait(left):
-                self._runner.forget_receiver(self.group, arrived.set)
-                return []
+        runner, group = self._runner, self.group
+        return until(
+            runner,
+            wait,
+            lambda wake: runner.receive(group, max_messages, max_bytes, wake),
+            lambda wake: runner.forget_receiver(group, wake),
+        )
 
     def ack(self, lease_id: int, offsets: Sequence[int] | None) -> None:
         """Settle offsets of a lease."""
@@ -137,3 +129,21 @@ class BlockingSubscription:
         if self._broadcast:
             self._broadcast = False
             self._driver.delete_group(self.group.queue.name, self.group.name)
+
+
+def until(
+    runner: Runner, wait: float, take: Callable[[Wake | None], list[Delivery]], forget: Callable[[Wake], None]
+) -> list[Delivery]:
+    """What `take` gives, as soon as it gives something, for `wait` seconds; `take` registers the wake it is handed."""
+    if wait <= 0:
+        return take(None)
+    clock = runner.clock.monotonic
+    deadline = clock() + wait
+    while True:
+        arrived = threading.Event()
+        found = take(arrived.set)
+        if found:
+            return found
+        if not arrived.wait(max(0.0, deadline - clock())):
+            forget(arrived.set)
+            return []
