@@ -71,10 +71,10 @@ class Maintenance:
             runner.tick_locked()
             index = runner.storage.max_index()
             position = runner.storage.max_position()
+            if index < 0 or index == self._snapshot_index:
+                return
             state = runner.engine.snapshot()
-            runner.indexes.sync()
-        if index < 0 or index == self._snapshot_index:
-            return
+        runner.indexes.sync()
         runner.flush()
         self._snapshots.save(index, state)
         self._snapshot_index = index

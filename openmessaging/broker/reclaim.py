@@ -54,16 +54,19 @@ class Reclaimer:
         if sum(batch.size for batch in live) > first.size_bytes * COPY_SHARE:
             return False
         with runner.lock:
-            for batch in live:
-                self._copy(batch)
+            copies = [(batch, runner.stage_locked(self._copy(batch))) for batch in live]
             trims = self._trims(stored, limits)
             if trims:
                 runner.stage_locked(Entry(runner.clock.now_ms(), trims))
         runner.flush()
+        for batch, index in copies:  # only now: an index must never point to what a crash can take back
+            entry = runner.storage.get(index)
+            start = decode(entry.body)[1][0][0]
+            runner.indexes.relocate(batch.placed.partition_id, batch.placed.base_offset, entry.body_position + start)
+        for trim in trims:
+            runner.indexes.trim(trim.partition_id, trim.start)
+        runner.indexes.sync()
         with runner.lock:
-            for trim in trims:
-                runner.indexes.trim(trim.partition_id, trim.start)
-            runner.indexes.sync()
             runner.storage.drop_before(end_index)
         self._scanned = None
         return True
@@ -127,16 +130,14 @@ class Reclaimer:
         limit = limits.get(placed.partition_id)
         if limit is None or placed.base_offset + placed.count <= limit:
             return False
-        with self._runner.lock:
-            entry = self._runner.indexes.find(placed.partition_id, placed.base_offset)
+        entry = self._runner.indexes.find(placed.partition_id, placed.base_offset)
         return entry is not None and entry.position == batch.position
 
-    def _copy(self, batch: Stored) -> None:
-        """Append the stored bytes again with the same offsets."""
+    def _copy(self, batch: Stored) -> Entry:
+        """The stored bytes again, with the same offsets."""
         data = self._runner.storage.read(batch.position, batch.size)
         whole = Batch(data[: HEADER.size], data[HEADER.size :], batch.placed.count)
-        now_ms = self._runner.clock.now_ms()
-        self._runner.stage_locked(Entry(now_ms, (), (batch.placed,), (whole,)))
+        return Entry(self._runner.clock.now_ms(), (), (batch.placed,), (whole,))
 
     def _trims(self, stored: list[Stored], limits: dict[int, int]) -> list[Trim]:
         """The starts that move because messages below them go."""

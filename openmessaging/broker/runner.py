@@ -137,7 +137,8 @@ class Runner:
         result = self.storage.append(parts, reserved=reserved)
         self.engine.apply(entry, result.index)
         for placed, batch, start, copy in zip(entry.placed, entry.batches, starts, copies, strict=True):
-            place(self.indexes, placed, result.body_position + start, batch.size, copy=copy)
+            if not copy:  # the index moves to a copy once that is durable, see `reclaim`
+                place(self.indexes, placed, result.body_position + start, batch.size, copy=False)
         if not self.durable:
             self._on_durable(result.index)
         elif not self._dirty:
