@@ -13,15 +13,16 @@ OPEN_FILES = 64
 
 
 class OpenFiles:
-    """Files opened for reading, the longest unused forgotten first.
+    """Open files, the longest unused forgotten first.
 
     A forgotten file is not closed here: it closes when the last reader drops it, so none can lose it in mid-read.
+    With `writable`, files are opened for writing too and created when missing.
     """
 
-    def __init__(self, disk: Disk, limit: int = OPEN_FILES, *, read_only: bool = True) -> None:
+    def __init__(self, disk: Disk, limit: int = OPEN_FILES, *, writable: bool = False) -> None:
         self._disk = disk
         self._limit = limit
-        self._read_only = read_only
+        self._writable = writable
         self._files: OrderedDict[str, File] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -30,7 +31,7 @@ class OpenFiles:
         with self._lock:
             file = self._files.get(path)
             if file is None:
-                file = self._files[path] = self._disk.open(path, read_only=self._read_only)
+                file = self._files[path] = self._disk.open(path, create=self._writable, read_only=not self._writable)
                 if len(self._files) > self._limit:
                     self._files.popitem(last=False)
             else:
@@ -80,3 +81,8 @@ class BlockCache:
         """Drop all."""
         with self._lock:
             self._blocks.clear()
+
+    def forget(self, key: tuple[int, int]) -> None:
+        """Drop a block that was changed in place."""
+        with self._lock:
+            self._blocks.pop(key, None)

@@ -17,7 +17,6 @@ from openmessaging.storage.opening import Opened, open_log
 from openmessaging.storage.reading import Group, ReadableLog, SegmentList
 from openmessaging.storage.recovery import CleanMark, write_clean
 from openmessaging.storage.segment.format import (
-    ENTRY,
     ENTRY_HEADER_BYTES,
     ENTRY_MAGIC,
     ENTRY_REST,
@@ -80,7 +79,7 @@ class Log(ReadableLog):
         *,
         zero_fill: bool,
         segment_bytes: int = 64 << 20,
-        from_index: int = 0,
+        scan_from: int = 0,
         salt: int = 0,
     ) -> Log:
         """Open or create the log in `directory`, which the caller has locked.
@@ -90,7 +89,7 @@ class Log(ReadableLog):
             directory: the store's directory; segments go to `log/` in it.
             zero_fill: write zeros ahead (syncs are faster then: for `flush=always`); else space is only reserved.
             segment_bytes: size that segments grow to, from 4 MiB.
-            from_index: after a crash, entries from here on are read and checked: the index after the newest snapshot.
+            scan_from: after a crash, entries from here on are read and checked: the index after the newest snapshot.
             salt: 64 random bits; make message bodies unable to pass for entries. Used for new segments.
 
         Raises:
@@ -98,7 +97,7 @@ class Log(ReadableLog):
                 1101 for a newer format.
         """
         opened = open_log(
-            disk, directory, segment_bytes=segment_bytes, zero_fill=zero_fill, from_index=from_index, salt=salt
+            disk, directory, segment_bytes=segment_bytes, zero_fill=zero_fill, from_index=scan_from, salt=salt
         )
         return cls(disk, opened, segment_bytes=segment_bytes, zero_fill=zero_fill, salt=salt)
 

@@ -116,7 +116,10 @@ class ReadableLog:
         return self._bytes(position, size)
 
     def get(self, index: int) -> StoredEntry:
-        """The entry at an index, its CRC checked. Raises OMSRuntimeException 1418 outside the bounds, 1501 on damage."""
+        """The entry at an index, its CRC checked.
+
+        Raises OMSRuntimeException 1418 outside the bounds, 1501 on damage.
+        """
         if not self.min_index() <= index < self._next_index:
             raise self._outside(f"index {index}", self.min_index(), self._next_index - 1)
         number, segments = self._list.at_index(index), self._list
@@ -154,11 +157,11 @@ class ReadableLog:
             return self._bytes(position, min(size, stop - position))
 
         position = segment.base_position if index == segment.base_index else self._find(segment, index, stop)
-        for position, size, _, index, term, chunk, at in walk(read, position, index, segment.seed):
+        for start, size, _, number, term, chunk, at in walk(read, position, index, segment.seed):
             body = chunk[at + ENTRY_HEADER_BYTES : at + size]
-            yield StoredEntry(term, index, position, size, body, position + ENTRY_HEADER_BYTES)
-            position += occupied(size)
-            index += 1
+            yield StoredEntry(term, number, start, size, body, start + ENTRY_HEADER_BYTES)
+            position = start + occupied(size)
+            index = number + 1
         if position < stop:
             raise damaged(segment.path, "the entry is not whole", position=position, index=index)
 
@@ -166,7 +169,7 @@ class ReadableLog:
         return segments.positions[number + 1] if number + 1 < len(segments.positions) else self._position
 
     def _find(self, segment: Segment, index: int, end: int) -> int:
-        """The position of an entry of the segment. Raises OMSRuntimeException 1501 when its headers do not lead there."""
+        """The position of an entry of the segment. Raises 1501 when the headers do not lead there."""
         point = segment.points.before(index)
         if point is None:
             self._load_points(segment, end)

@@ -90,6 +90,7 @@ class SegmentRead:
         self.end = end
 
     def __call__(self, position: int, size: int) -> bytes:
+        """The bytes there are of those wanted."""
         size = min(size, self.end - position)
         return self._file.read_at(position - self._base + SEGMENT_HEADER_BYTES, size) if size > 0 else b""
 
@@ -99,14 +100,14 @@ def scan(read: SegmentRead, segment: Segment) -> Scan:
     points = segment.points = Points()
     position = last = segment.base_position
     index, proven = segment.base_index, -1
-    for position, size, lag, index, _, _, _ in walk(read, position, index, segment.seed):
-        if index >= points.next_index or position >= points.next_position:
-            points.add(index, position)
-        if lag != LAG_UNKNOWN and index - 1 - lag > proven:
-            proven = index - 1 - lag
-        last = position
-        position += occupied(size)
-        index += 1
+    for at, size, lag, number, _, _, _ in walk(read, position, index, segment.seed):
+        if number >= points.next_index or at >= points.next_position:
+            points.add(number, at)
+        if lag != LAG_UNKNOWN and number - 1 - lag > proven:
+            proven = number - 1 - lag
+        last = at
+        position = at + ((size + 8) & ~7)
+        index = number + 1
     return Scan(index, position, last, proven, index - segment.base_index)
 
 

@@ -86,7 +86,7 @@ class Disk(Protocol):
 _BUFFERS_PER_CALL = 1024
 """IOV_MAX of Linux and macOS."""
 _JOIN_BYTES = 64 * 1024
-"""Parts that average less than 4 KiB, or sum up to less than this, are joined: copying is cheaper than a long vector."""
+"""Parts that sum up to less than this, or average less than 4 KiB, are joined: copying beats a long vector."""
 _ZEROS = bytes(1024 * 1024)
 _NO_ALLOCATE = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 

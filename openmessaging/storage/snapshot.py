@@ -1,0 +1,128 @@
+"""Snapshots: the whole state of the owner after one entry of the log, so that older entries need not be replayed.
+
+snapshots/<index, 20 digits>.snap, integers big-endian
+
+0         8         10         12      16      24      32           36
+| magic   | version | ~version | zeros | index | size  | CRC-32C    | state …
+| OMS-SNP | u16     | u16      | 4     | u64   | u64   | of 0-32, state |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+
+import google_crc32c
+
+from openmessaging.model.errors import error
+from openmessaging.storage.segment.format import damaged, newer_format
+from openmessaging.system.disk import Disk
+
+FORMAT = 1
+KEPT = 2
+SUFFIX = ".snap"
+_HEADER = struct.Struct(">8sHH4xQQ")
+_CRC = struct.Struct(">I")
+_MAGIC = b"OMS-SNP\0"
+
+
+class SnapshotStore:
+    """The snapshots in a directory, the newest two kept. Calls are made by one thread at a time."""
+
+    def __init__(self, disk: Disk, directory: str) -> None:
+        self._disk = disk
+        self._directory = directory
+        self.problems: list[str] = []
+        """What `newest` found damaged and went past."""
+
+    def save(self, index: int, state: bytes) -> None:
+        """Store the state after entry `index`, durable on return; the owner has synced log and indexes before.
+
+        Raises OMSRuntimeException 1501 when it cannot be written; the earlier snapshots are then untouched.
+        """
+        fields = _HEADER.pack(_MAGIC, FORMAT, FORMAT ^ 0xFFFF, index, len(state))
+        crc = google_crc32c.extend(google_crc32c.value(fields), state)
+        path = os.path.join(self._directory, snapshot_name(index))
+        temporary = path + ".tmp"
+        try:
+            self._disk.make_directory(self._directory)
+            self._clear_temporary()
+            file = self._disk.open(temporary, create=True)
+            file.write_at(0, [fields, _CRC.pack(crc), state])
+            file.sync()
+            file.close()
+            self._disk.rename(temporary, path)
+            self._disk.sync_directory(self._directory)
+            for old in self.indexes()[:-KEPT]:
+                self._disk.remove(os.path.join(self._directory, snapshot_name(old)))
+        except OSError as failure:
+            with contextlib.suppress(OSError):
+                self._clear_temporary()
+            raise error(
+                1501,
+                f"cannot save the snapshot {path}: {failure.strerror or failure}",
+                next_step="Check the free space and the disk; the store goes on with its earlier snapshot",
+            ) from failure
+
+    def newest(self) -> tuple[int, bytes] | None:
+        """The newest whole snapshot as (index, state), None when there is none.
+
+        Falls back to the older one when the newest is damaged, and notes it in `problems`. Raises OMSRuntimeException
+        1101 when a newer release wrote it, 1501 when snapshots are there but none is whole.
+        """
+        self.problems = []
+        for index in reversed(self.indexes()):
+            path = os.path.join(self._directory, snapshot_name(index))
+            try:
+                data = self._read(path)
+            except OSError as failure:
+                self.problems.append(f"{path}: {failure.strerror or failure}")
+                continue
+            problem = check_snapshot(data, index, path)
+            if problem is None:
+                return index, data[_HEADER.size + _CRC.size :]
+            self.problems.append(f"{path}: {problem}")
+        if self.problems:
+            raise damaged(self._directory, "no snapshot is whole: " + "; ".join(self.problems))
+        return None
+
+    def indexes(self) -> list[int]:
+        """The indexes that have a snapshot, oldest first."""
+        stems = [name.removesuffix(SUFFIX) for name in self._disk.list(self._directory) if name.endswith(SUFFIX)]
+        return sorted(int(stem) for stem in stems if stem.isdigit())
+
+    def _clear_temporary(self) -> None:
+        for name in self._disk.list(self._directory):
+            if name.endswith(".tmp"):
+                self._disk.remove(os.path.join(self._directory, name))
+
+    def _read(self, path: str) -> bytes:
+        file = self._disk.open(path, read_only=True)
+        try:
+            return file.read_at(0, file.size())
+        finally:
+            file.close()
+
+
+def snapshot_name(index: int) -> str:
+    """File name of the snapshot after entry `index`."""
+    return f"{index:020d}{SUFFIX}"
+
+
+def check_snapshot(data: bytes, index: int, path: str) -> str | None:
+    """What is wrong with the bytes of a snapshot, None when nothing is. Raises OMSRuntimeException 1101."""
+    start = _HEADER.size + _CRC.size
+    if len(data) < start:
+        return "it is cut short"
+    magic, version, complement, found, size = _HEADER.unpack_from(data)
+    if magic != _MAGIC or version ^ complement != 0xFFFF:
+        return "this is not a snapshot"
+    if version != FORMAT:
+        raise newer_format(path, version, FORMAT)
+    (crc,) = _CRC.unpack_from(data, _HEADER.size)
+    if found != index or len(data) != start + size:
+        return "its size or index does not match"
+    if google_crc32c.extend(google_crc32c.value(data[: _HEADER.size]), data[start:]) != crc:
+        return "its CRC does not match"
+    return None
