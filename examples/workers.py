@@ -5,11 +5,12 @@ import threading
 import openmessaging.blocking as oms
 
 URL = "oms:embedded://./store"
+BACKOFF = oms.Backoff(max_delivery=2)
 
 
 def work(access_point: oms.AccessPoint, done: list[int]) -> None:
     """Handle jobs until none has come for a second."""
-    with access_point.create_pull_consumer("jobs", group="workers", max_delivery=2) as consumer:
+    with access_point.create_pull_consumer("jobs", group="workers", backoff=BACKOFF) as consumer:
         while message := consumer.receive(timeout=1):
             number = int(message.data)
             if number == 13:
