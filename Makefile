@@ -41,10 +41,12 @@ simulate: $(STAMP) ## crash and disk-fault simulation: SEEDS=1000, or SEED=n to 
 	$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 soak: $(STAMP) ## the long loops: kill -9, many threads and tasks
-	$(PY) -m pytest -m soak -v --timeout 3600
+	$(PY) -m tests.durability.kill_loop --kills 200
+	$(PY) -m tests.durability.mixed_faces --seconds 60
 
-bench: $(STAMP) ## benchmarks as ratios in the same run, see benchmarks/README.md
-	$(PY) -m benchmarks
+bench: $(STAMP) ## what the store does beside what the machine can do, as ratios in the same run
+	$(PY) -m benchmarks.embedded
+	$(PY) -m benchmarks.backlog
 
 docs: $(STAMP) ## run every code block of README.md and docs/, and every example
 	$(PY) -m pytest tests/test_docs.py tests/test_examples.py

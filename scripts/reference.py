@@ -1,15 +1,20 @@
 """Writes the tables of docs/reference/ from the code. With --check: fails if a page is not what would be written."""
 
+import ast
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
+import msgspec
 
 from openmessaging import cli
+from openmessaging.broker.store import StoreOptions
 from openmessaging.model import errors
 from openmessaging.model.headers import FIELDS
+from openmessaging.model.spi import Backoff, GroupConfig
 
 PAGES = Path(__file__).parent.parent / "docs" / "reference"
 MARKED = re.compile(r"(<!-- written by scripts/reference\.py: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -38,6 +43,50 @@ def header_table() -> Iterator[str]:
         )
 
 
+def meanings(struct: type[msgspec.Struct]) -> dict[str, str]:
+    """What each field is for: from the "Attributes" of the class, or the text after the field."""
+    definition = ast.parse(inspect.getsource(struct)).body[0]
+    assert isinstance(definition, ast.ClassDef)
+    found = {}
+    for field, after in zip(definition.body, definition.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            assert isinstance(field.target, ast.Name)
+            found[field.target.id] = str(after.value.value)
+    listed = (inspect.getdoc(struct) or "").partition("Attributes:")[2]
+    found.update(re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", listed, re.MULTILINE))
+    return {name: " ".join(text.split()) for name, text in found.items()}
+
+
+def settings(struct: type[msgspec.Struct]) -> Iterator[str]:
+    """A row per field of a structure of settings."""
+    texts = meanings(struct)
+    for field in msgspec.structs.fields(struct):
+        if not isinstance(field.default, msgspec.Struct):
+            default = f"{field.default:,}" if type(field.default) is int else field.default
+            yield f"| `{field.name}` | {default} | {texts.get(field.name, '')} |"
+
+
+def store_table() -> Iterator[str]:
+    """A row per option of a connection to an embedded store."""
+    yield "| option | default | meaning |"
+    yield "|---|---|---|"
+    yield from settings(StoreOptions)
+
+
+def group_table() -> Iterator[str]:
+    """A row per setting of a group."""
+    yield "| setting | default | meaning |"
+    yield "|---|---|---|"
+    yield from settings(GroupConfig)
+    yield ""
+    yield f"Back-off. {' '.join((inspect.getdoc(Backoff) or '').split())}"
+    yield ""
+    yield "| setting | default |"
+    yield "|---|---|"
+    for field in msgspec.structs.fields(Backoff):
+        yield f"| `{field.name}` | {field.default} |"
+
+
 def command_help(command: click.Command, name: str) -> Iterator[str]:
     """The help of a command and of all below it."""
     context = click.Context(command, info_name=name, terminal_width=100, max_content_width=100)
@@ -55,7 +104,13 @@ def commands() -> Iterator[str]:
     yield from command_help(cli.main, "oms")
 
 
-TABLES: dict[str, Callable[[], Iterator[str]]] = {"errors": error_table, "headers": header_table, "cli": commands}
+TABLES: dict[str, Callable[[], Iterator[str]]] = {
+    "errors": error_table,
+    "headers": header_table,
+    "store": store_table,
+    "group": group_table,
+    "cli": commands,
+}
 
 
 def written(text: str) -> str:
