@@ -38,19 +38,19 @@ class Operation(msgspec.Struct, array_like=True, tag_field="op", frozen=True, gc
     """Root of all operations; each is one change of the broker's state."""
 
 
-class CreateNamespace(Operation, tag=1):
+class CreateNamespace(Operation, tag=1, frozen=True):
     """A namespace comes into being."""
 
     name: str
 
 
-class DeleteNamespace(Operation, tag=2):
+class DeleteNamespace(Operation, tag=2, frozen=True):
     """An empty namespace goes."""
 
     name: str
 
 
-class CreateQueue(Operation, tag=3):
+class CreateQueue(Operation, tag=3, frozen=True):
     """A queue with its partitions, numbered from `first_partition_id` (ids are never used again)."""
 
     name: str
@@ -61,20 +61,20 @@ class CreateQueue(Operation, tag=3):
     config: dict[str, Any]
 
 
-class UpdateQueue(Operation, tag=4):
+class UpdateQueue(Operation, tag=4, frozen=True):
     """New settings of a queue; only the given keys change."""
 
     queue_id: int
     config: dict[str, Any]
 
 
-class DeleteQueue(Operation, tag=5):
+class DeleteQueue(Operation, tag=5, frozen=True):
     """A queue, its groups and their leases go."""
 
     queue_id: int
 
 
-class CreateGroup(Operation, tag=6):
+class CreateGroup(Operation, tag=6, frozen=True):
     """A consumer group of a queue, starting at an offset per partition."""
 
     queue_id: int
@@ -84,20 +84,20 @@ class CreateGroup(Operation, tag=6):
     starts: list[int]
 
 
-class UpdateGroup(Operation, tag=7):
+class UpdateGroup(Operation, tag=7, frozen=True):
     """New settings of a group; only the given keys change."""
 
     group_id: int
     config: dict[str, Any]
 
 
-class DeleteGroup(Operation, tag=8):
+class DeleteGroup(Operation, tag=8, frozen=True):
     """A group and its leases go."""
 
     group_id: int
 
 
-class Lease(Operation, tag=9):
+class Lease(Operation, tag=9, frozen=True):
     """Messages `start` to `end` (exclusive) of a partition are handed out, all for the `attempt`-th time."""
 
     lease_id: int
@@ -109,14 +109,14 @@ class Lease(Operation, tag=9):
     deadline_ms: int
 
 
-class Settle(Operation, tag=10):
+class Settle(Operation, tag=10, frozen=True):
     """Messages of a lease are done; `ranges` are [start, end) offsets, None means all that is left."""
 
     lease_id: int
     ranges: list[tuple[int, int]] | None = None
 
 
-class Retry(Operation, tag=11):
+class Retry(Operation, tag=11, frozen=True):
     """Messages of a lease come back, not before `visible_ms`; `counted` false takes the attempt back."""
 
     lease_id: int
@@ -125,18 +125,18 @@ class Retry(Operation, tag=11):
     counted: bool = True
 
 
-class Extend(Operation, tag=12):
+class Extend(Operation, tag=12, frozen=True):
     """A lease lasts longer."""
 
     lease_id: int
     deadline_ms: int
 
 
-class ReleaseAll(Operation, tag=13):
+class ReleaseAll(Operation, tag=13, frozen=True):
     """Every lease ends and its messages are visible at once: the holders died with the process that held the store."""
 
 
-class Seek(Operation, tag=14):
+class Seek(Operation, tag=14, frozen=True):
     """A group goes on from an offset of a partition; its leases, retries and settled offsets there are forgotten."""
 
     group_id: int
@@ -144,7 +144,7 @@ class Seek(Operation, tag=14):
     offset: int
 
 
-class Trim(Operation, tag=15):
+class Trim(Operation, tag=15, frozen=True):
     """Messages of a partition below `start` are gone for good."""
 
     partition_id: int

@@ -9,11 +9,10 @@ from __future__ import annotations
 import threading
 from typing import Literal
 
-from openmessaging.storage.snapshot import SnapshotStore
-
 from openmessaging.broker.reclaim import Reclaimer
 from openmessaging.broker.runner import Runner
 from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.storage.snapshot import SnapshotStore
 
 COMMIT_DELAY = 0.01
 """Seconds that acknowledgements and leases may wait for a sync to share before they get one of their own."""
@@ -133,5 +132,5 @@ class Maintenance:
             entries = runner.storage.max_index() - self._snapshot_index
             if grown >= SNAPSHOT_BYTES or entries >= SNAPSHOT_ENTRIES:
                 self.snapshot()
-            if self._snapshots is not None:
-                self._reclaimer.run(self._snapshot_index)
+            memory = self._snapshots is None
+            self._reclaimer.run(runner.storage.max_index() if memory else self._snapshot_index)

@@ -12,7 +12,7 @@ from openmessaging.broker.entry import Entry, Placed, Trim, decode
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.runner import Runner
 from openmessaging.model.batch import HEADER, Batch
-from openmessaging.storage.log import SegmentInfo
+from openmessaging.storage.interface import SegmentInfo
 
 COPY_SHARE = 0.25
 """A segment is copied forward when at most this share of its bytes is still needed."""

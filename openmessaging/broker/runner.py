@@ -13,8 +13,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from openmessaging.storage.index import PartitionIndexes
-
 from openmessaging.broker.committer import Committer
 from openmessaging.broker.contents import StoredContents, is_copy, place
 from openmessaging.broker.engine import Engine
@@ -27,6 +25,7 @@ from openmessaging.broker.wakeups import Wake, Wakeups
 from openmessaging.model.batch import Batch
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery, Durability, OutgoingBatch, Placement
+from openmessaging.storage.index import IndexEntry, PartitionIndexes
 from openmessaging.storage.interface import Storage
 from openmessaging.system import Clock
 
@@ -198,14 +197,13 @@ class Runner:
                 if wake is not None:
                     self.receivers.add(group.id, wake)
                 return []
-            partitions = self.engine.partitions
-            found = [(lease, partitions[lease.partition_id].number, self.contents.spans(lease)) for lease in leases]
-        queue = group.queue.name
-        return [
-            delivery
-            for lease, number, spans in found
-            for delivery in self.contents.deliveries(queue, number, lease, spans)
-        ]
+            found = self._found(leases)
+        try:
+            return self._deliveries(group, found)
+        except OMSRuntimeException:
+            with self.lock:  # a segment may have gone meanwhile and its messages moved: look again, once
+                found = self._found(leases)
+            return self._deliveries(group, found)
 
     def forget_receiver(self, group: Group, wake: Wake) -> None:
         """Take back a registration of `receive`."""
@@ -266,6 +264,18 @@ class Runner:
             self.readers.fire_all()
 
     # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _found(self, leases: list[Lease]) -> list[tuple[Lease, int, list[IndexEntry]]]:
+        partitions = self.engine.partitions
+        return [(lease, partitions[lease.partition_id].number, self.contents.spans(lease)) for lease in leases]
+
+    def _deliveries(self, group: Group, found: list[tuple[Lease, int, list[IndexEntry]]]) -> list[Delivery]:
+        queue = group.queue.name
+        return [
+            delivery
+            for lease, number, spans in found
+            for delivery in self.contents.deliveries(queue, number, lease, spans)
+        ]
 
     @staticmethod
     def _holds(lease: HeldLease, group_id: int, offset: int) -> bool:

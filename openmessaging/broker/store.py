@@ -92,7 +92,7 @@ def open_store(directory: str, options: StoreOptions, *, disk: Disk | None = Non
             directory,
             segment_bytes=options.segment_bytes,
             zero_fill=options.flush == "always",
-            from_index=found[0] + 1 if found else 0,
+            scan_from=found[0] + 1 if found else 0,
             salt=secrets.randbits(64),
         )
         indexes = PartitionIndexes(disk, os.path.join(directory, "index"))
@@ -174,9 +174,10 @@ def rebuild_indexes(storage: Storage, indexes: PartitionIndexes, engine: Engine,
             break
         entry, spans = decode(stored.body)
         for placed, (start, size) in zip(entry.placed, spans, strict=True):
-            partition = engine.partitions.get(placed.partition_id)
+            partition_id = placed.partition_id
+            found = engine.partitions.get(partition_id)
             end = placed.base_offset + placed.count
-            if partition is not None and end > partition.start:
-                copy = placed.base_offset < ends.get(partition.id, 0)
+            if found is not None and end > found.start:
+                copy = placed.base_offset < ends.get(partition_id, 0)
                 place(indexes, placed, stored.body_position + start, size, copy=copy)
-                ends[partition.id] = max(end, ends.get(partition.id, 0))
+                ends[partition_id] = max(end, ends.get(partition_id, 0))

@@ -8,7 +8,7 @@ raise `OMSRuntimeException` 1418.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -38,6 +38,17 @@ class StoredEntry(msgspec.Struct, frozen=True, gc=False):
     """Position of the first byte of the body; `Storage.read` takes positions inside it."""
 
 
+class SegmentInfo(msgspec.Struct, frozen=True):
+    """A piece of a log that can be given up as a whole."""
+
+    base_index: int
+    base_position: int
+    size_bytes: int
+    """Bytes of its entries."""
+    path: str
+    """File it lies in; empty in memory."""
+
+
 class Storage(Protocol):
     """An append-only log of entries. `append`, `trim` and `close` are called under the owner's lock; `flush` by one
     thread at a time, while others append and read; reads from any thread."""
@@ -65,6 +76,22 @@ class Storage(Protocol):
 
     def read(self, position: int, size: int) -> bytes:
         """Bytes of an entry from a position inside it: what an index of batches points to. Not checked by a CRC."""
+        ...
+
+    def entries(self, from_index: int) -> Iterator[StoredEntry]:
+        """The entries from an index to the one that is last now. Raises as `get`, while iterating."""
+        ...
+
+    def segments(self) -> list[SegmentInfo]:
+        """The pieces that `drop_before` can give up, oldest first; the last one grows."""
+        ...
+
+    def drop_before(self, index: int) -> int:
+        """Give up whole segments whose entries are all below an index, never the last; returns how many."""
+        ...
+
+    def prepare(self) -> bool:
+        """Make room ahead of need, on a thread that may wait for the disk; returns whether there is some."""
         ...
 
     def min_index(self) -> int:

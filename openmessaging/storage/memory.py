@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from openmessaging.model.errors import OMSRuntimeException, error
-from openmessaging.storage.interface import AppendResult, StoredEntry
+from openmessaging.storage.interface import AppendResult, SegmentInfo, StoredEntry
 from openmessaging.storage.segment.format import ENTRY_HEADER_BYTES, MAX_ENTRY_BYTES
 
 _CHUNK_ENTRIES = 4096
@@ -118,6 +118,15 @@ class MemoryLog:
     def durable_index(self) -> int:
         """The last index that a flush with sync covered, -1 when none has."""
         return self._durable
+
+    def segments(self) -> list[SegmentInfo]:
+        """The chunks, oldest first."""
+        chunks = self._chunks
+        ends = [*[chunk.position for chunk in chunks[1:]], self._position]
+        return [
+            SegmentInfo(chunk.index, chunk.position, end - chunk.position, "")
+            for chunk, end in zip(chunks, ends, strict=True)
+        ]
 
     def drop_before(self, index: int) -> int:
         """Forget whole chunks (4096 entries) whose entries are all below `index`, never the last; returns how many."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.storage.cache import BLOCK_BYTES, BlockCache, OpenFiles
-from openmessaging.storage.interface import StoredEntry
+from openmessaging.storage.interface import SegmentInfo, StoredEntry
 from openmessaging.storage.segment.format import (
     ENTRY_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
@@ -18,7 +18,7 @@ from openmessaging.storage.segment.format import (
     occupied,
 )
 from openmessaging.storage.segment.reader import Points, hop, walk
-from openmessaging.storage.segment.writer import Segment, SegmentInfo
+from openmessaging.storage.segment.writer import Segment
 
 
 class Group:

@@ -6,8 +6,6 @@ import contextlib
 import errno
 import os
 
-import msgspec
-
 from openmessaging.storage.segment.format import (
     SEGMENT_HEADER_BYTES,
     decode_segment_header,
@@ -21,16 +19,6 @@ FIRST_SEGMENT_BYTES = 4 << 20
 ZERO_CHUNK = bytes(1 << 20)
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SPARE_SUFFIX = ".tmp"
-
-
-class SegmentInfo(msgspec.Struct, frozen=True):
-    """A segment file as a listing shows it."""
-
-    base_index: int
-    base_position: int
-    size_bytes: int
-    """Bytes of its entries."""
-    path: str
 
 
 class Segment:
