@@ -76,7 +76,7 @@ class StoreLock:
 
 
 def holder(directory: str) -> dict[str, Any] | None:
-    """What the lock file says (pid, host, started_ms), None when it says nothing. It does not say whether it is held."""
+    """What the lock file says (pid, host, started_ms), None when nothing; not whether it is held."""
     try:
         with open(os.path.join(directory, LOCK), "rb") as file:
             said = json.loads(file.read(4096))

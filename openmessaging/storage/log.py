@@ -299,7 +299,7 @@ class Log(ReadableLog):
         return self._durable
 
     def close(self) -> None:
-        """Flush with sync, note that all is whole, close. Safe to call twice; nothing is raised after a failed write."""
+        """Flush with sync, note that all is whole, close. Safe to call twice; a poisoned log just closes."""
         if self._closed:
             return
         try:
