@@ -21,6 +21,8 @@ from openmessaging.model.errors import OMSRuntimeException
 
 HEAD = struct.Struct(">BHIq")
 PLACE = struct.Struct(">IQqI")
+PLAIN = struct.Struct(">BHIqIQqI")
+"""HEAD and PLACE of an entry with one batch and no operations."""
 FORMAT = 1
 
 

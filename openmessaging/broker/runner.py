@@ -17,7 +17,7 @@ from openmessaging.broker.committer import Committer
 from openmessaging.broker.contents import StoredContents, is_copy, place
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import FORMAT as ENTRY_FORMAT
-from openmessaging.broker.entry import HEAD, PLACE, Entry, Lease, encode
+from openmessaging.broker.entry import PLAIN, Entry, Lease, encode
 from openmessaging.broker.group import Group
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
@@ -118,11 +118,13 @@ class Runner:
         """The common case: one batch for one partition that is there. Same bytes as `entry.encode` makes."""
         now_ms = self.clock.now_ms()
         base_offset = partition.end
-        head = HEAD.pack(ENTRY_FORMAT, 1, 0, now_ms) + PLACE.pack(partition.id, base_offset, now_ms, 0)
-        result = self.storage.append((head, batch.head, batch.payload))
+        head, payload = batch.head, batch.payload
+        plain = PLAIN.pack(ENTRY_FORMAT, 1, 0, now_ms, partition.id, base_offset, now_ms, 0)
+        result = self.storage.append((plain, head, payload))
         index = result.index
         self.engine.apply_send(partition, batch.count, index)
-        self.indexes.add(partition.id, base_offset, batch.count, result.body_position + len(head), batch.size, now_ms)
+        position = result.body_position + PLAIN.size
+        self.indexes.add(partition.id, base_offset, batch.count, position, len(head) + len(payload), now_ms)
         if not self.durable:
             self._on_durable(index)
         return Placement(partition.number, base_offset, now_ms, self._durability), index

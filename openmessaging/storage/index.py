@@ -31,6 +31,7 @@ __all__ = ["IndexDamaged", "IndexEntry", "PartitionIndexes"]
 SUFFIX = ".idx"
 _BLOCKS = 512
 _MAX_BUFFERED = 65_536
+_MAX_ADDED = 1_024
 _REWRITE_BYTES = 1 << 20
 _TAIL_BYTES = BLOCK_ENTRIES * ENTRY_BYTES
 _COPY_BYTES = 1 << 20
@@ -55,6 +56,7 @@ class PartitionIndexes:
         self._files = OpenFiles(disk, 128, writable=True) if disk is not None else None
         self._blocks = BlockCache(_BLOCKS)
         self._buffered = 0
+        self._added: list[tuple[int, int, int, int, int, int]] = []
         self._cache_ids = 0
         self._new_files = False
         if disk is not None:
@@ -68,30 +70,43 @@ class PartitionIndexes:
 
         Raises IndexDamaged when `base_offset` is below the end of what is there.
         """
-        with self._lock:
+        added = self._added
+        added.append((partition_id, base_offset, count, position, size, timestamp_ms))
+        if len(added) >= _MAX_ADDED:
+            with self._lock:
+                self._take_in()
+
+    def _take_in(self) -> None:
+        """Bring what was added to its partitions; every call that reads does this first. A send pays for an append to a
+        list only: the work is done in bulk, outside the time in which a sender waits for the disk."""
+        added, self._added = self._added, []
+        for partition_id, base_offset, count, position, size, timestamp_ms in added:
             partition = self._partitions.get(partition_id) or self._create(partition_id)
             partition.add(base_offset, count, position, size, timestamp_ms)
             self._buffered += 1
             if len(partition.tail) % _TAIL_BYTES == 0 and self._disk is not None:
                 self._spill([partition])
-            elif self._buffered > _MAX_BUFFERED and self._disk is not None:
-                self._spill(list(self._partitions.values()))
+        if self._buffered > _MAX_BUFFERED and self._disk is not None:
+            self._spill(list(self._partitions.values()))
 
     def find(self, partition_id: int, offset: int) -> IndexEntry | None:
         """The batch that holds an offset, None when none does. Raises IndexDamaged."""
         with self._lock:
+            self._take_in()
             partition = self._partitions.get(partition_id)
             return partition.find(offset) if partition is not None else None
 
     def next(self, partition_id: int, offset: int) -> IndexEntry | None:
         """The first batch that holds or follows an offset, None when none does. Raises IndexDamaged."""
         with self._lock:
+            self._take_in()
             partition = self._partitions.get(partition_id)
             return partition.from_offset(offset) if partition is not None else None
 
     def find_time(self, partition_id: int, timestamp_ms: int) -> IndexEntry | None:
         """The first batch stored at or after a time, None when all are older. Raises IndexDamaged."""
         with self._lock:
+            self._take_in()
             partition = self._partitions.get(partition_id)
             if partition is None:
                 return None
@@ -101,6 +116,7 @@ class PartitionIndexes:
     def relocate(self, partition_id: int, base_offset: int, position: int) -> bool:
         """Note that a batch was copied to another position; False when the index does not have it."""
         with self._lock:
+            self._take_in()
             partition = self._partitions.get(partition_id)
             try:
                 return partition is not None and partition.relocate(base_offset, position)
@@ -110,6 +126,7 @@ class PartitionIndexes:
     def trim(self, partition_id: int, before_offset: int) -> None:
         """Forget the batches that end at or before an offset. A file whose larger part is dead is rewritten."""
         with self._lock:
+            self._take_in()
             partition = self._partitions.get(partition_id)
             if partition is None:
                 return
@@ -125,6 +142,7 @@ class PartitionIndexes:
     def drop(self, partition_id: int) -> None:
         """Remove the index of a partition; no error when there is none."""
         with self._lock:
+            self._take_in()
             self._partitions.pop(partition_id, None)
             if self._disk is None or self._files is None:
                 return
@@ -146,6 +164,7 @@ class PartitionIndexes:
         changed: list[IndexFile] = []
         try:
             with self._lock:
+                self._take_in()
                 changed = [
                     partition for partition in self._partitions.values() if partition.unsynced and partition.total
                 ]
