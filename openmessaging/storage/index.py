@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections import deque
 
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.storage.cache import BlockCache, OpenFiles
@@ -56,7 +57,7 @@ class PartitionIndexes:
         self._files = OpenFiles(disk, 128, writable=True) if disk is not None else None
         self._blocks = BlockCache(_BLOCKS)
         self._buffered = 0
-        self._added: list[tuple[int, int, int, int, int, int]] = []
+        self._added: deque[tuple[int, int, int, int, int, int]] = deque()
         self._cache_ids = 0
         self._new_files = False
         if disk is not None:
@@ -79,8 +80,9 @@ class PartitionIndexes:
     def _take_in(self) -> None:
         """Bring what was added to its partitions; every call that reads does this first. A send pays for an append to a
         list only: the work is done in bulk, outside the time in which a sender waits for the disk."""
-        added, self._added = self._added, []
-        for partition_id, base_offset, count, position, size, timestamp_ms in added:
+        added = self._added
+        while added:  # one by one: another thread may append meanwhile
+            partition_id, base_offset, count, position, size, timestamp_ms = added.popleft()
             partition = self._partitions.get(partition_id) or self._create(partition_id)
             partition.add(base_offset, count, position, size, timestamp_ms)
             self._buffered += 1
