@@ -74,7 +74,7 @@ class DeliveryOrigin:
 class Lease(DeliveryOrigin):
     """A delivery under a lease; `pending` holds the places not settled yet. Safe for threads."""
 
-    __slots__ = ("_mutex", "failed", "lease_id", "pending", "settler", "started")
+    __slots__ = ("_mutex", "failed", "lease_id", "pending", "settler")
 
     def __init__(self, settler: Settler, delivery: Delivery) -> None:
         super().__init__(delivery)
@@ -82,8 +82,6 @@ class Lease(DeliveryOrigin):
         self.lease_id = delivery.lease_id
         self.pending = set(range(delivery.first, delivery.last))
         self.failed: set[int] = set()
-        self.started: float | None = None
-        """When a listener began with one of its messages (monotonic seconds); push consumers only."""
         self._mutex = threading.Lock()
 
     def ack_one(self, position: int) -> None:
@@ -134,6 +132,16 @@ class Lease(DeliveryOrigin):
         with self._mutex:
             self._check_pending((position,))
             self.settler.extend(self.lease_id, seconds)
+
+    def renew(self, seconds: float) -> None:
+        """Let the lease last while something of it is pending; one that is over is left alone."""
+        with self._mutex:
+            if self.pending:
+                try:
+                    self.settler.extend(self.lease_id, seconds)
+                except OMSRuntimeException as failure:
+                    if failure.code != 1418:
+                        raise
 
     def _take(self, positions: Sequence[int]) -> Sequence[int]:
         """Move places out of `pending`; returns those that were in it."""

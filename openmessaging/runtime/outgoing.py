@@ -42,7 +42,9 @@ def new_message(
 
     Raises OMSMessageFormatException 1400 naming the field that is unknown or wrong.
     """
-    message = Message(Record(as_body(body), check_header("messageKey", message_key)), check_header("destination", queue))
+    message = Message(
+        Record(as_body(body), check_header("messageKey", message_key)), check_header("destination", queue)
+    )
     if properties:
         message.record.properties = KeyValue(properties)
     for name, value in headers.items():

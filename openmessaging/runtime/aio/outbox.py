@@ -14,24 +14,13 @@ from functools import partial
 from typing import Any
 
 from openmessaging.model.errors import OMSRuntimeException, error
-from openmessaging.model.message import Message, Record
-from openmessaging.model.spi import Capability, Driver, OutgoingBatch, Placement
+from openmessaging.model.message import Message
+from openmessaging.model.spi import Driver, Placement
 from openmessaging.runtime.aio.primitives import Future
-from openmessaging.runtime.outgoing import Packer, checked_record, checked_records, is_directed, partition_of, spread
+from openmessaging.runtime.aio.whole import send_whole
+from openmessaging.runtime.open_batch import OpenBatch
+from openmessaging.runtime.outgoing import Packer, checked_record, is_directed
 from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
-
-
-class _Open:
-    """Messages for one queue that wait for the end of this turn."""
-
-    __slots__ = ("directed", "futures", "messages", "records", "size")
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.messages: list[Message] = []
-        self.futures: list[asyncio.Future[SendResult]] = []
-        self.size = 0
-        self.directed = False
 
 
 class Outbox:
@@ -48,12 +37,12 @@ class Outbox:
         self._timeout = timeout
         self._max_body = driver.max_body_bytes
         self._loop = asyncio.get_running_loop()
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, OpenBatch] = {}
         self._used = 0
         self._scheduled = False
         self._room: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._counts: dict[str, int] = {}
-        self._waiting: dict[str, list[_Open]] = {}
+        self._waiting: dict[str, list[OpenBatch]] = {}
         self._flights: set[asyncio.Future[Any]] = set()
         self._tasks: set[asyncio.Future[Any]] = set()
 
@@ -99,7 +88,7 @@ class Outbox:
         batch = self._open.get(message.destination)
         if batch is None:
             self._packer.full(message.destination)
-            batch = _Open()
+            batch = OpenBatch()
         if record.headers or record.message_key is not None or record.properties or size > self._max_body:
             record = checked_record(message, self._max_body)
             batch.directed |= is_directed(message.record)
@@ -119,19 +108,23 @@ class Outbox:
     async def _put_later(self, message: Message) -> SendResult:
         size = len(message.record.data)
         while self._used and self._used + size > self._buffer_bytes:
-            self._flush_open()
-            room: asyncio.Future[None] = self._loop.create_future()
-            self._room.append((size, room))
-            try:
-                async with asyncio.timeout(self._timeout):
-                    await room
-            except TimeoutError:
-                step = "The system behind it is slow or away: try later"
-                raise error(1410, f"no room in the producer for {self._timeout} s", next_step=step) from None
-            finally:
-                if not room.done() or room.cancelled():
-                    self._give_room()
+            await self._wait_for_room(size)
         return await self._append(message, self._loop.create_future())
+
+    async def _wait_for_room(self, size: int) -> None:
+        """Wait in line until there may be room for so many bytes. Raises OMSTimeOutException 1410."""
+        self._flush_open()
+        room: asyncio.Future[None] = self._loop.create_future()
+        self._room.append((size, room))
+        try:
+            async with asyncio.timeout(self._timeout):
+                await room
+        except TimeoutError:
+            step = "The system behind it is slow or away: try later"
+            raise error(1410, f"no room in the producer for {self._timeout} s", next_step=step) from None
+        finally:
+            if room.cancelled():
+                self._give_room()
 
     def _give_room(self) -> None:
         free = self._buffer_bytes - self._used
@@ -157,13 +150,13 @@ class Outbox:
         for destination, batch in opened.items():
             self._dispatch(destination, batch)
 
-    def _dispatch(self, destination: str, batch: _Open) -> None:
+    def _dispatch(self, destination: str, batch: OpenBatch) -> None:
         """Submit what was open for a queue, in order after what still waits for its number of partitions."""
         name = self._packer.full(destination)
         if name in self._waiting:
             self._waiting[name].append(batch)
         elif not batch.directed:
-            self._submit(name, None, batch, False)
+            self._submit(name, None, batch)
         else:
             try:
                 count = self._counts.get(name) or self._driver.partition_count(name)
@@ -186,27 +179,13 @@ class Outbox:
         for batch in self._waiting.pop(name):
             self._split(name, batch, count)
 
-    def _split(self, name: str, batch: _Open, count: int) -> None:
-        parts: dict[int | None, _Open] = {}
-        for record, message, future in zip(batch.records, batch.messages, batch.futures, strict=True):
-            try:
-                partition = partition_of(message, count)
-            except OMSRuntimeException as failure:
-                self._release(len(record.data))
-                if not future.done():
-                    future.set_exception(failure)
-                continue
-            part = parts.setdefault(partition, _Open())
-            part.records.append(record)
-            part.messages.append(message)
-            part.futures.append(future)
-            part.size += len(record.data)
-        for partition, part in parts.items():
-            self._submit(name, partition, part, any(record.message_key is not None for record in part.records))
+    def _split(self, name: str, batch: OpenBatch, count: int) -> None:
+        for partition, part in batch.split(count, self._release).items():
+            self._submit(name, partition, part)
 
-    def _submit(self, name: str, partition: int | None, batch: _Open, keyed: bool) -> None:
+    def _submit(self, name: str, partition: int | None, batch: OpenBatch) -> None:
         try:
-            outgoing, origin = self._packer.pack(name, partition, batch.records, keyed)
+            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed)
             pending = asyncio.ensure_future(self._driver.submit(outgoing))
         except Exception as failure:
             self._fail(batch, failure)
@@ -216,7 +195,7 @@ class Outbox:
         pending.add_done_callback(partial(self._arrived, batch, origin, timer))
 
     def _arrived(
-        self, batch: _Open, origin: SentOrigin, timer: asyncio.TimerHandle, pending: asyncio.Future[Placement]
+        self, batch: OpenBatch, origin: SentOrigin, timer: asyncio.TimerHandle, pending: asyncio.Future[Placement]
     ) -> None:
         timer.cancel()
         self._flights.discard(pending)
@@ -224,26 +203,15 @@ class Outbox:
         if failure is not None:
             self._fail(batch, failure)
             return
-        origin.placement = pending.result()
-        position = 0
-        for message, future in zip(batch.messages, batch.futures, strict=True):
-            message.origin = origin
-            message.position = position
-            if not future.done():
-                future.set_result(SendResult(origin, position))
-            position += 1
+        batch.stored(origin, pending.result())
         self._release(batch.size)
 
-    def _expire(self, batch: _Open) -> None:
+    def _expire(self, batch: OpenBatch) -> None:
         failure = error(1410, f"no answer within {self._timeout} s", next_step="It may have been stored all the same")
-        for future in batch.futures:
-            if not future.done():
-                future.set_exception(failure)
+        batch.fail(failure)
 
-    def _fail(self, batch: _Open, failure: BaseException) -> None:
-        for future in batch.futures:
-            if not future.done():
-                future.set_exception(failure)
+    def _fail(self, batch: OpenBatch, failure: BaseException) -> None:
+        batch.fail(failure)
         self._release(batch.size)
 
     def _release(self, size: int) -> None:
@@ -254,58 +222,14 @@ class Outbox:
     async def put_many(self, messages: Sequence[Message]) -> SendResults:
         """Store a list whole or not at all, in order after what was put before."""
         self._flush_open()
-        batches: list[OutgoingBatch] = []
-        places: list[tuple[SentOrigin, Sequence[int]]] = []
-        records, directed = checked_records(messages, self._max_body)
-        destinations = {message.destination for message in messages}
-        if len(destinations) == 1 and not directed:
-            outgoing, origin = self._packer.pack(self._packer.full(destinations.pop()), None, records, False)
-            batches.append(outgoing)
-            places.append((origin, range(len(records))))
-        else:
-            for (name, partition), members in (await self._group(messages, destinations)).items():
-                chosen = [records[index] for index in members]
-                keyed = any(record.message_key is not None for record in chosen)
-                outgoing, origin = self._packer.pack(name, partition, chosen, keyed)
-                batches.append(outgoing)
-                places.append((origin, members))
-        await self._send(batches, places)
-        for origin, members in places:
-            for position, index in enumerate(members):
-                message = messages[index]
-                message.origin = origin
-                message.position = position
-        return SendResults(places, len(messages))
-
-    async def _group(
-        self, messages: Sequence[Message], destinations: set[str]
-    ) -> dict[tuple[str, int | None], list[int]]:
-        groups: dict[tuple[str, int | None], list[int]] = {}
-        for destination in destinations:
-            name = self._packer.full(destination)
-            count = self._driver.partition_count(name)
-            number = count if isinstance(count, int) else await count
-            members = [index for index, message in enumerate(messages) if message.destination == destination]
-            for partition, places in spread([messages[index] for index in members], number).items():
-                groups.setdefault((name, partition), []).extend([members[place] for place in places])
-        return groups
-
-    async def _send(self, batches: list[OutgoingBatch], places: list[tuple[SentOrigin, Sequence[int]]]) -> None:
-        if len(batches) > 1 and Capability.ATOMIC_BATCH not in self._driver.capabilities:
-            step = "Send one list per queue and partition"
-            raise error(1418, "this system cannot store a list over several partitions or queues whole", next_step=step)
-        size = sum([batch.batch.size for batch in batches])
+        size = sum([len(message.record.data) for message in messages])
+        while self._used and self._used + size > self._buffer_bytes:
+            await self._wait_for_room(size)
         self._used += size
         try:
-            async with asyncio.timeout(self._timeout):
-                placements = await self._driver.send(batches)
-        except TimeoutError:
-            step = "It may have been stored all the same"
-            raise error(1410, f"no answer within {self._timeout} s", next_step=step) from None
+            return await send_whole(self._driver, self._packer, messages, self._timeout)
         finally:
             self._release(size)
-        for (origin, _), placement in zip(places, placements, strict=True):
-            origin.placement = placement
 
     async def flush(self) -> None:
         """Return when all that was put before has been stored or has failed."""

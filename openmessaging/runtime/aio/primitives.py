@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
-from openmessaging.model.errors import OMSTimeOutException
+from openmessaging.model.errors import OMSTimeOutException, error
+from openmessaging.model.spi import Delivery
+from openmessaging.model.spi import Driver as Driver
+from openmessaging.model.spi import Subscription as Subscription
 
 T = TypeVar("T")
 
@@ -53,6 +56,8 @@ class Lock(asyncio.Lock):
 
     async def acquire_within(self, timeout: float | None) -> bool:
         """Take it, at most `timeout` seconds from now; whether it was taken."""
+        if not self.locked():
+            return await self.acquire()
         try:
             async with asyncio.timeout(timeout):
                 return await self.acquire()
@@ -77,6 +82,10 @@ class Task:
 
     def __init__(self, function: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         self._task = asyncio.ensure_future(function(*arguments))
+
+    def is_done(self) -> bool:
+        """Whether it has ended."""
+        return self._task.done()
 
     def cancel(self) -> None:
         """Ask it to end."""
@@ -105,37 +114,54 @@ class Periodic:
         self._handle.cancel()
 
 
-class Interruptible:
-    """One call at a time whose outcome is never lost: it reaches `landed` even when the caller is cancelled.
+class Timer:
+    """Calls a function once, after a while."""
 
-    This is the one place that shields a fetch. A cancelled caller cancels the call; if it had succeeded by then, what
-    it brought is landed all the same.
+    def __init__(self, delay: float, function: Callable[[], object]) -> None:
+        self._handle = asyncio.get_running_loop().call_later(delay, function)
+
+    def stop(self) -> None:
+        """Do not call it any more."""
+        self._handle.cancel()
+
+
+class Fetching:
+    """Fetches whose outcome is never lost: what they bring reaches `landed` even when the caller is cancelled.
+
+    This is the one place that shields a fetch. A cancelled caller cancels its fetches; what one of them had brought by
+    then is landed all the same, for whoever asks next.
     """
 
-    def __init__(self, landed: Callable[[Any], object]) -> None:
+    def __init__(self, landed: Callable[[Any, list[Delivery]], object]) -> None:
         self._landed = landed
-        self._task: asyncio.Task[Any] | None = None
+        self._tasks: list[asyncio.Task[list[Delivery]]] = []
 
-    async def run(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call and land the result; returns silently when interrupted, raises what the call raises."""
-        task = self._task = asyncio.ensure_future(function(*arguments))
-        task.add_done_callback(self._done)
+    async def run(self, sources: Sequence[tuple[Any, Callable[[float], Any]]], wait: float) -> None:
+        """Fetch from all sources, until one has brought something or `wait` is over; raises what one raises.
+
+        A source is what `landed` is told, and a function that fetches, waiting so many seconds.
+        """
+        tasks = self._tasks = [asyncio.ensure_future(fetch(min(wait, IDLE_WAIT))) for _, fetch in sources]
+        for (source, _), task in zip(sources, tasks, strict=True):
+            task.add_done_callback(partial(self._done, source))
         try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        if not task.cancelled():
-            task.result()
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.interrupt()
+        if len(tasks) > 1:
+            await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
 
     def interrupt(self) -> None:
-        """End the running call, if there is one; its caller goes on."""
-        if self._task is not None:
-            self._task.cancel()
+        """End what is running; its caller goes on."""
+        for task in self._tasks:
+            task.cancel()
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
+    def _done(self, source: Any, task: asyncio.Task[list[Delivery]]) -> None:
         if not task.cancelled() and task.exception() is None:
-            self._landed(task.result())
+            self._landed(source, task.result())
 
 
 async def call(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -144,16 +170,16 @@ async def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return await result if inspect.isawaitable(result) else result
 
 
+async def call_within(timeout: float, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    """Call a coroutine function. Raises OMSTimeOutException 1410 when it has not ended after `timeout` seconds."""
+    try:
+        async with asyncio.timeout(timeout):
+            return await function(*arguments)
+    except TimeoutError:
+        step = "It may have been done all the same"
+        raise error(1410, f"no answer within {timeout} s", next_step=step) from None
+
+
 def current_scope() -> object:
     """What a driver is bound to: the running loop."""
     return asyncio.get_running_loop()
-
-
-@asynccontextmanager
-async def within(lock: asyncio.Semaphore) -> AsyncIterator[None]:
-    """Hold a place of a semaphore."""
-    async with lock:
-        yield
-
-
-Semaphore = asyncio.Semaphore

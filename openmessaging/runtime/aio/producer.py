@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, overload
 
+from openmessaging.model.errors import unsupported
 from openmessaging.model.key_value import PropertyValue
 from openmessaging.model.message import Message, Record, body_too_large
-from openmessaging.model.errors import unsupported
 from openmessaging.runtime.aio.extension import Extension
 from openmessaging.runtime.aio.lifecycle import Service
 from openmessaging.runtime.aio.outbox import Outbox
@@ -180,8 +180,10 @@ class Producer(Service):
         self._max_body = driver.max_body_bytes
         self._packer.namespace = self._access_point.namespace
         self._outbox = Outbox(driver, self._packer, *self._settings)
+        self._access_point.attach(self)
 
     async def _close(self) -> None:
+        self._access_point.detach(self)
         await self._outbox.flush()
         self._outbox.close()
 
@@ -213,4 +215,3 @@ def _forget(future: Future[Any]) -> None:
     failure = future.get_throwable()
     if failure is not None:
         logger.debug("one-way message dropped: %s", failure)
-
