@@ -14,7 +14,7 @@ class Held(Protocol):
     """A received message of either face."""
 
     lease: Lease
-    place: int
+    leased_offset: int
 
     @property
     def receipt(self) -> MessageReceipt:
@@ -38,11 +38,11 @@ class ListenerContext:
         """These messages are done, the others not: messages or receipts. Raises as `ack`, 1418 also for one that is not
         of this call.
         """
-        places: dict[Lease, list[int]] = {}
+        offsets: dict[Lease, list[int]] = {}
         for each in which:
             message = self._find(each) if isinstance(each, MessageReceipt) else each
-            places.setdefault(message.lease, []).append(message.place)
-        for lease, members in places.items():
+            offsets.setdefault(message.lease, []).append(message.leased_offset)
+        for lease, members in offsets.items():
             lease.ack(members)
 
     def _find(self, receipt: MessageReceipt) -> Held:

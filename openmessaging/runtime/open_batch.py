@@ -28,7 +28,7 @@ class OpenBatch:
     @property
     def keyed(self) -> bool:
         """Whether a message has a key."""
-        return self.directed and any([record.message_key is not None for record in self.records])
+        return self.directed and any(record.message_key is not None for record in self.records)
 
     def split(self, count: int, refused: Callable[[int], object]) -> dict[int | None, OpenBatch]:
         """One batch per partition of `count`; `refused` is told the bytes of a message that names one not there."""
@@ -52,13 +52,11 @@ class OpenBatch:
     def stored(self, origin: SentOrigin, placement: Placement) -> None:
         """It was stored: the messages take the provider's values, the futures end."""
         origin.placement = placement
-        position = 0
-        for message, future in zip(self.messages, self.futures, strict=True):
+        for position, (message, future) in enumerate(zip(self.messages, self.futures, strict=True)):
             message.origin = origin
             message.position = position
             if not future.done():
                 future.set_result(SendResult(origin, position))
-            position += 1
 
     def fail(self, failure: BaseException) -> None:
         """It was not stored, or nobody knows: the futures fail."""

@@ -1,6 +1,6 @@
 """Names of streams and positions in them: text, as the streaming interface has it.
 
-Source: OMSI 0.3.1; stream names `<full queue name>#<partition>` and positions `offset:<n>`, `ts:<ms>` are this project's.
+Source: OMSI 0.3.1; stream names `<full queue name>#<partition>` and the two kinds of positions are this project's.
 """
 
 from __future__ import annotations

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
+from typing import Any
 
-from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.errors import error
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.aio.primitives import Fetching, Lock, Periodic, Subscription
 from openmessaging.runtime.aio.received import ReceivedMessage, by_lease, received
-from openmessaging.runtime.lease import Settler, release
+from openmessaging.runtime.lease import Lease, leased, offsets_of
 
 MAX_BYTES = 8 << 20
 """Most bytes of one fetch."""
@@ -29,7 +31,7 @@ class Intake:
         """Decoded, the next one last."""
         self._prefetch = prefetch
         self._invisible_time = invisible_time
-        self._landed: deque[tuple[Subscription, Delivery]] = deque()
+        self._landed: deque[tuple[Lease, Delivery]] = deque()
         self._subscriptions: dict[str, Subscription] = {}
         self.mutex = threading.Lock()
         self._fetching = Lock()
@@ -72,13 +74,13 @@ class Intake:
         with self.mutex:
             messages = [message for message in self.ready if message.lease.settler is subscription]
             self.ready = [message for message in self.ready if message.lease.settler is not subscription]
-            landed = [delivery for owner, delivery in self._landed if owner is subscription]
-            self._landed = deque(pair for pair in self._landed if pair[0] is not subscription)
+            landed = [pair for pair in self._landed if pair[0].settler is subscription]
+            self._landed = deque(pair for pair in self._landed if pair[0].settler is not subscription)
         if messages:
-            for lease, places in by_lease(messages):
-                lease.release(places)
-        for delivery in landed:
-            release(subscription, delivery.lease_id, None)
+            for lease, offsets in by_lease(messages):
+                lease.release(offsets)
+        for lease, delivery in landed:
+            lease.release(offsets_of(delivery))
         self._fetch.interrupt()
         await subscription.flush()
         await subscription.close()
@@ -123,7 +125,7 @@ class Intake:
         finally:
             self._fetching.release()
 
-    def _sources(self, at_least: int) -> list[tuple[Subscription, partial[object]]]:
+    def _sources(self, at_least: int) -> list[tuple[Subscription, Callable[[float], Any]]]:
         count = max(self._prefetch, at_least, 1)
         return [
             (subscription, partial(subscription.fetch, count, MAX_BYTES))
@@ -131,12 +133,13 @@ class Intake:
         ]
 
     def _land(self, subscription: Subscription, deliveries: list[Delivery]) -> None:
+        arrived = leased(subscription, deliveries)
         with self.mutex:
             if subscription in self._subscriptions.values():
-                self._landed.extend([(subscription, delivery) for delivery in deliveries])
+                self._landed.extend(arrived)
                 return
-        for delivery in deliveries:
-            release(subscription, delivery.lease_id, None)
+        for lease, delivery in arrived:
+            lease.release(offsets_of(delivery))
 
     def _decode(self) -> bool:
         """Make the next delivery ready; whether there was one. Called under the mutex."""
@@ -150,19 +153,12 @@ class Intake:
     def _renew(self) -> None:
         """Let the leases of what is still here last; what is lost all the same is dropped, another has it."""
         with self.mutex:
-            held = {(message.lease.settler, message.lease.lease_id) for message in self.ready}
-            held.update((subscription, delivery.lease_id) for subscription, delivery in self._landed)
-        for settler, lease_id in held:
-            try:
-                settler.extend(lease_id, self._invisible_time)
-            except OMSRuntimeException:
-                self._drop(settler, lease_id)
-
-    def _drop(self, settler: Settler, lease_id: int) -> None:
-        with self.mutex:
-            lost = (settler, lease_id)
-            self.ready = [each for each in self.ready if (each.lease.settler, each.lease.lease_id) != lost]
-            self._landed = deque(pair for pair in self._landed if (pair[0], pair[1].lease_id) != lost)
+            held = {message.lease for message in self.ready}.union([lease for lease, _ in self._landed])
+        lost = {lease for lease in held if not lease.renew(self._invisible_time)}
+        if lost:
+            with self.mutex:
+                self.ready = [message for message in self.ready if message.lease not in lost]
+                self._landed = deque(pair for pair in self._landed if pair[0] not in lost)
 
 
 IDLE = 1e9

@@ -48,7 +48,7 @@ class Future(asyncio.Future[T]):
         if self.done():
             listener(self)
         else:
-            self.add_done_callback(listener)  # type: ignore[arg-type]
+            self.add_done_callback(listener)
 
 
 class Lock(asyncio.Lock):

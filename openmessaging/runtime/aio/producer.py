@@ -102,10 +102,7 @@ class Producer(Service):
         contexts = [run_pre(interceptors, PRE_SEND, message) for message in messages]
         try:
             results: Sequence[SendResult]
-            if single:
-                results = [await self._outbox.put(messages[0])]
-            else:
-                results = await self._outbox.put_many(messages)
+            results = [await self._outbox.put(messages[0])] if single else await self._outbox.put_many(messages)
         except BaseException as failure:
             for message, context in zip(messages, contexts, strict=True):
                 run_post(interceptors, ON_ERROR, message, context, failure)
@@ -129,10 +126,7 @@ class Producer(Service):
         interceptors = tuple(self._interceptors)
         contexts = [run_pre(interceptors, PRE_SEND, each) for each in messages] if interceptors else []
         future: Future[Any]
-        if isinstance(message, Message):
-            future = self._outbox.submit(message)
-        else:
-            future = self._outbox.submit_many(messages)
+        future = self._outbox.submit(message) if isinstance(message, Message) else self._outbox.submit_many(messages)
         if interceptors:
             future.add_listener(_Report(interceptors, messages, contexts))
         return future
@@ -147,7 +141,7 @@ class Producer(Service):
 
     async def prepare(self, message: Message) -> SendResult:
         """Send as part of a transaction: not provided yet, raises OMSUnsupportException."""
-        raise unsupported("prepare", next_step="Use send")
+        raise unsupported(f"prepare (to {message.destination})", next_step="Use send")
 
     async def flush(self) -> None:
         """Return when everything given to `send_async` and `send_oneway` before is stored or has failed.

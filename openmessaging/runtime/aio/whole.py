@@ -29,7 +29,7 @@ async def send_whole(driver: Driver, packer: Packer, messages: Sequence[Message]
     else:
         for (name, partition), members in (await _group(driver, packer, messages, destinations)).items():
             chosen = [records[index] for index in members]
-            keyed = any([record.message_key is not None for record in chosen])
+            keyed = any(record.message_key is not None for record in chosen)
             outgoing, origin = packer.pack(name, partition, chosen, keyed)
             batches.append(outgoing)
             places.append((origin, members))
@@ -37,9 +37,9 @@ async def send_whole(driver: Driver, packer: Packer, messages: Sequence[Message]
         step = "Send one list per queue and partition"
         raise error(1418, "this system cannot store a list over several partitions or queues whole", next_step=step)
     placements = await call_within(timeout, driver.send, batches)
-    for (origin, members), placement in zip(places, placements, strict=True):
+    for (origin, placed), placement in zip(places, placements, strict=True):
         origin.placement = placement
-        for position, index in enumerate(members):
+        for position, index in enumerate(placed):
             message = messages[index]
             message.origin = origin
             message.position = position

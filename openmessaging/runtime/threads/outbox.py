@@ -1,7 +1,7 @@
 """The outbox of a blocking producer: `send` goes straight through to the driver in the caller's thread.
 
-Only `send_async` and `send_oneway` collect: a thread of the producer takes what has come meanwhile (with a linger, waits
-for more) and submits it as one batch per queue and partition. Next stop of a message: the driver, for example
+Only `send_async` and `send_oneway` collect: a thread of the producer takes what has come meanwhile (with a linger,
+waits for more) and submits it as one batch per queue and partition. Next stop of a message: the driver, for example
 `drivers/embedded`.
 """
 

@@ -123,12 +123,12 @@ class PullConsumer(Consumer):
         given back before, or that belongs to another group.
         """
         if isinstance(what, ReceivedMessage):
-            what.lease.ack_one(what.place)
+            what.lease.ack_one(what.leased_offset)
         elif what and not isinstance(what, str) and isinstance(what, Sequence):
             messages = [each for each in what if isinstance(each, ReceivedMessage)]
             if messages:
-                for lease, places in by_lease(messages):
-                    lease.ack(places)
+                for lease, offsets in by_lease(messages):
+                    lease.ack(offsets)
             if len(messages) < len(what):
                 for each in what:
                     if not isinstance(each, ReceivedMessage):
@@ -138,8 +138,8 @@ class PullConsumer(Consumer):
             self._settler(receipt).ack(receipt.lease_id, [receipt.offset])
 
     def nack(self, what: Settled, delay: float | None = None, reason: str = "") -> None:
-        """Failed: deliver it again after `delay` seconds (None: the group's back-off), or, after the last delivery, move
-        it to the dead-letter queue with `reason`. Raises as `ack`, and for what was acknowledged before.
+        """Failed: deliver it again after `delay` seconds (None: the group's back-off), or, after the last delivery,
+        move it to the dead-letter queue with `reason`. Raises as `ack`, and for what was acknowledged before.
         """
         if isinstance(what, ReceivedMessage):
             what.nack(delay, reason)
@@ -176,9 +176,9 @@ class PullConsumer(Consumer):
             try:
                 context = run_pre(interceptors, PRE_RECEIVE, message)
             except Exception as failure:
-                message.lease.nack((message.place,), None, f"{type(failure).__name__}: {failure}")
+                message.lease.nack((message.leased_offset,), None, f"{type(failure).__name__}: {failure}")
                 for other in [*messages[:index], *messages[index + 1 :]]:
-                    other.lease.release((other.place,))
+                    other.lease.release((other.leased_offset,))
                 raise
             run_post(interceptors, POST_RECEIVE, message, context)
 

@@ -19,7 +19,7 @@ from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.context import ListenerContext
 from openmessaging.runtime.interceptor import InterceptContext, logger, run_post, run_pre
-from openmessaging.runtime.lease import Lease
+from openmessaging.runtime.lease import Lease, leased
 from openmessaging.runtime.threads.primitives import Event, Fetching, Periodic, Subscription, Task, call, sleep
 from openmessaging.runtime.threads.received import ReceivedMessage, by_lease, received
 
@@ -88,8 +88,8 @@ class Pump:
 
     def _land(self, _source: None, deliveries: list[Delivery]) -> None:
         shared = self._consumer.concurrency is not None
-        for delivery in deliveries:
-            messages = received(self._subscription, delivery)
+        for lease, delivery in leased(self._subscription, deliveries):
+            messages = received(lease, delivery)
             size = self._consumer.batch_size if self.batch else 1
             units = [messages[at : at + size] for at in range(0, len(messages), size)]
             with self._mutex:
@@ -131,8 +131,7 @@ class Pump:
         contexts: list[InterceptContext] = []
         interceptors = self._consumer.interceptors()
         try:
-            for message in unit:
-                contexts.append(run_pre(interceptors, PRE_RECEIVE, message))
+            contexts.extend(run_pre(interceptors, PRE_RECEIVE, message) for message in unit)
             self._listen(unit, contexts)
         except OMSRuntimeException as failure:
             self._failed(unit, failure)
@@ -154,7 +153,7 @@ class Pump:
         try:
             call(self.listener, unit if self.batch else unit[0], context)
         except Exception as failure:
-            rest = [index for index, message in enumerate(unit) if message.place in message.lease.pending]
+            rest = [index for index, message in enumerate(unit) if message.leased_offset in message.lease.pending]
             for part in halves(rest) if len(rest) > 1 else ():
                 self._listen([unit[index] for index in part], [contexts[index] for index in part])
             if len(rest) == 1:
@@ -168,16 +167,16 @@ class Pump:
             run_post(interceptors, POST_RECEIVE, message, each)
 
     def _settle(self, unit: Unit) -> None:
-        for lease, places in by_lease(unit):
+        for lease, offsets in by_lease(unit):
             try:
-                lease.ack([place for place in places if place in lease.pending])
+                lease.ack([offset for offset in offsets if offset in lease.pending])
             except OMSRuntimeException as failure:
                 logger.warning("a message will be delivered again: %s", failure)
 
     def _failed(self, unit: Unit, failure: BaseException) -> None:
         logger.info("a listener failed, %d message(s) go back: %r", len(unit), failure)
-        for lease, places in by_lease(unit):
-            pending = [place for place in places if place in lease.pending]
+        for lease, offsets in by_lease(unit):
+            pending = [offset for offset in offsets if offset in lease.pending]
             try:
                 if pending:
                     lease.nack(pending, None, f"{type(failure).__name__}: {failure}")
@@ -239,8 +238,8 @@ class Pump:
 def give_back(messages: Sequence[ReceivedMessage]) -> None:
     """Give messages back uncounted."""
     if messages:
-        for lease, places in by_lease(messages):
-            lease.release(places)
+        for lease, offsets in by_lease(messages):
+            lease.release(offsets)
 
 
 def halves(indices: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:

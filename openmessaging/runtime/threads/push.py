@@ -62,7 +62,7 @@ class PushConsumer(Consumer):
         """Call `listener(message, context)`, or with `batch` `listener(messages, context)`, with what arrives.
 
         The listener is a function or, for asyncio, also a coroutine function (a plain function runs in the loop and
-        must not block). Binding again replaces the listener. On a consumer that is not started it counts from the start.
+        must not block). Binding again replaces the listener. Before the start, it counts from then on.
 
         Raises OMSDestinationException 1404 for a queue that is missing and may not be created, OMSRuntimeException
         1418 for an invalid name.

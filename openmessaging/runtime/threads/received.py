@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Delivery
-from openmessaging.runtime.lease import Lease, Settler
+from openmessaging.runtime.lease import DeliveryOrigin, Lease
 from openmessaging.runtime.receipt import MessageReceipt
 
 
@@ -16,21 +15,22 @@ class ReceivedMessage(Message, kw_only=True, eq=False):
     """A message under a lease: acknowledge it, or it comes back when the lease expires."""
 
     lease: Lease
-    place: int
-    """Its place in the lease."""
+    leased_offset: int
+    """Its offset, whatever becomes of the message when it is sent on."""
+    arrival: DeliveryOrigin
 
     @property
     def receipt(self) -> MessageReceipt:
         """Which delivery this is; its text form survives a restart."""
-        lease = self.lease
-        delivery = lease.delivery
+        arrival = self.arrival
+        delivery = arrival.delivery
         return MessageReceipt(
-            lease.header("messageId", self.place),
+            arrival.header("messageId", self.leased_offset - delivery.base_offset),
             delivery.destination,
             delivery.partition,
-            lease.base + self.place,
+            self.leased_offset,
             delivery.attempt,
-            lease.lease_id,
+            self.lease.id,
         )
 
     def ack(self) -> None:
@@ -38,7 +38,7 @@ class ReceivedMessage(Message, kw_only=True, eq=False):
 
         Again is no error. Raises OMSRuntimeException 1418 when its lease is over, or it was given back before.
         """
-        self.lease.ack_one(self.place)
+        self.lease.ack_one(self.leased_offset)
 
     def nack(self, delay: float | None = None, reason: str = "") -> None:
         """It failed: deliver it again after `delay` seconds (None: the group's back-off), or, after the last delivery,
@@ -46,31 +46,31 @@ class ReceivedMessage(Message, kw_only=True, eq=False):
 
         Raises OMSRuntimeException 1418 when its lease is over, or it was acknowledged or given back before.
         """
-        self.lease.nack((self.place,), delay, reason)
+        self.lease.nack((self.leased_offset,), delay, reason)
 
     def extend(self, seconds: float) -> None:
         """Keep it, and what else was delivered with it, hidden for `seconds` from now. Raises as `nack`."""
-        self.lease.extend(self.place, seconds)
+        self.lease.extend(self.leased_offset, seconds)
 
 
-def received(settler: Settler, delivery: Delivery) -> list[ReceivedMessage]:
+def received(lease: Lease, delivery: Delivery) -> list[ReceivedMessage]:
     """The messages of a delivery, decoded here. Raises OMSRuntimeException 1501 for damaged bytes."""
-    lease = Lease(settler, delivery)
+    origin = DeliveryOrigin(delivery)
     destination = delivery.destination
+    base = delivery.base_offset
     return [
-        ReceivedMessage(record, destination, lease, place, lease=lease, place=place)
-        for place, record in enumerate(lease.members, delivery.first)
+        ReceivedMessage(record, destination, origin, place, lease=lease, leased_offset=base + place, arrival=origin)
+        for place, record in enumerate(origin.members, delivery.first)
     ]
 
 
 def by_lease(messages: Sequence[ReceivedMessage]) -> Iterable[tuple[Lease, list[int]]]:
-    """Leases and the places of messages in them; runs of one lease stay together."""
+    """Leases, and the offsets of messages in them."""
     lease = messages[0].lease
-    places = [message.place for message in messages if message.lease is lease]
-    if len(places) == len(messages):
-        return [(lease, places)]
-    return [(lease, [message.place for message in run]) for lease, run in groupby(messages, _lease_of)]
-
-
-def _lease_of(message: ReceivedMessage) -> Lease:
-    return message.lease
+    offsets = [message.leased_offset for message in messages if message.lease is lease]
+    if len(offsets) == len(messages):
+        return ((lease, offsets),)
+    groups: dict[Lease, list[int]] = {}
+    for message in messages:
+        groups.setdefault(message.lease, []).append(message.leased_offset)
+    return groups.items()

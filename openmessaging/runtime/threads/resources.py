@@ -108,8 +108,8 @@ class ResourceManager:
 
     def filter(self, queue: str, sql: str) -> NoReturn:
         """Not provided yet: raises OMSUnsupportException."""
-        raise unsupported("filter", next_step="Filter in the consumer")
+        raise unsupported(f"filter ({sql!r} on {queue})", next_step="Filter in the consumer")
 
     def routing(self, source: str, target: str) -> NoReturn:
         """Not provided yet: raises OMSUnsupportException."""
-        raise unsupported("routing", next_step="Consume from the source and send to the target")
+        raise unsupported(f"routing ({source} to {target})", next_step="Consume from the source and send to the target")
