@@ -1,0 +1,136 @@
+"""OpenMessaging for Python: durable messaging in one import, the same code on an embedded store or a broker.
+
+    import openmessaging as oms
+
+    async with oms.connect("oms:embedded://./orders") as access_point:
+        async with access_point.create_producer() as producer:
+            await producer.send(producer.create_message("orders", b"..."))
+
+`openmessaging.blocking` has the same names for threads. Everything here is loaded on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from openmessaging import blocking
+    from openmessaging.model import (
+        KeyValue,
+        Message,
+        OMSDestinationException,
+        OMSMessageFormatException,
+        OMSRuntimeException,
+        OMSSecurityException,
+        OMSTimeOutException,
+        OMSTransactionException,
+        OMSUnsupportException,
+    )
+    from openmessaging.model.spi import Backoff, Capability, Durability, GroupConfig, GroupInfo, QueueInfo
+    from openmessaging.runtime.aio.access_point import AccessPoint, connect
+    from openmessaging.runtime.aio.extension import Extension
+    from openmessaging.runtime.aio.primitives import Future
+    from openmessaging.runtime.aio.producer import Producer
+    from openmessaging.runtime.aio.pull import PullConsumer
+    from openmessaging.runtime.aio.push import PushConsumer
+    from openmessaging.runtime.aio.received import ReceivedMessage
+    from openmessaging.runtime.aio.resources import ResourceManager
+    from openmessaging.runtime.aio.stream import StreamingConsumer, StreamingIterator
+    from openmessaging.runtime.context import ListenerContext
+    from openmessaging.runtime.interceptor import ConsumerInterceptor, InterceptContext, ProducerInterceptor
+    from openmessaging.runtime.metadata import QueueMetaData
+    from openmessaging.runtime.receipt import MessageReceipt
+    from openmessaging.runtime.result import SendResult
+    from openmessaging.runtime.state import ServiceState
+
+_WHERE = {
+    "AccessPoint": "runtime.aio.access_point",
+    "Backoff": "model.spi",
+    "Capability": "model.spi",
+    "ConsumerInterceptor": "runtime.interceptor",
+    "Durability": "model.spi",
+    "Extension": "runtime.aio.extension",
+    "Future": "runtime.aio.primitives",
+    "GroupConfig": "model.spi",
+    "GroupInfo": "model.spi",
+    "InterceptContext": "runtime.interceptor",
+    "KeyValue": "model.key_value",
+    "ListenerContext": "runtime.context",
+    "Message": "model.message",
+    "MessageReceipt": "runtime.receipt",
+    "OMSDestinationException": "model.errors",
+    "OMSMessageFormatException": "model.errors",
+    "OMSRuntimeException": "model.errors",
+    "OMSSecurityException": "model.errors",
+    "OMSTimeOutException": "model.errors",
+    "OMSTransactionException": "model.errors",
+    "OMSUnsupportException": "model.errors",
+    "Producer": "runtime.aio.producer",
+    "ProducerInterceptor": "runtime.interceptor",
+    "PullConsumer": "runtime.aio.pull",
+    "PushConsumer": "runtime.aio.push",
+    "QueueInfo": "model.spi",
+    "QueueMetaData": "runtime.metadata",
+    "ReceivedMessage": "runtime.aio.received",
+    "ResourceManager": "runtime.aio.resources",
+    "SendResult": "runtime.result",
+    "ServiceState": "runtime.state",
+    "StreamingConsumer": "runtime.aio.stream",
+    "StreamingIterator": "runtime.aio.stream",
+    "connect": "runtime.aio.access_point",
+}
+
+__all__ = [
+    "AccessPoint",
+    "Backoff",
+    "Capability",
+    "ConsumerInterceptor",
+    "Durability",
+    "Extension",
+    "Future",
+    "GroupConfig",
+    "GroupInfo",
+    "InterceptContext",
+    "KeyValue",
+    "ListenerContext",
+    "Message",
+    "MessageReceipt",
+    "OMSDestinationException",
+    "OMSMessageFormatException",
+    "OMSRuntimeException",
+    "OMSSecurityException",
+    "OMSTimeOutException",
+    "OMSTransactionException",
+    "OMSUnsupportException",
+    "Producer",
+    "ProducerInterceptor",
+    "PullConsumer",
+    "PushConsumer",
+    "QueueInfo",
+    "QueueMetaData",
+    "ReceivedMessage",
+    "ResourceManager",
+    "SendResult",
+    "ServiceState",
+    "StreamingConsumer",
+    "StreamingIterator",
+    "blocking",
+    "connect",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use (PEP 562)."""
+    if name in _WHERE:
+        value = getattr(importlib.import_module(f"openmessaging.{_WHERE[name]}"), name)
+    elif name == "blocking":
+        value = importlib.import_module("openmessaging.blocking")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,159 @@
+"""The driver SPI for threads: the same names and meanings as in `openmessaging.model.spi`, without `await`.
+
+A driver offers it where calling straight through is worth it (the embedded store); any other is bridged. All methods
+may be called from many threads at once. Closing a subscription wakes a waiting `fetch`, which returns an empty list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from openmessaging.model.spi import (
+    Capability,
+    Delivery,
+    GroupInfo,
+    OutgoingBatch,
+    Placement,
+    QueueInfo,
+    SubscriptionSpec,
+)
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Pending(Protocol[T_co]):
+    """A result to come; `concurrent.futures.Future` is one."""
+
+    def result(self, timeout: float | None = None) -> T_co:
+        """Wait for the result, at most `timeout` seconds (TimeoutError); raises what the call raised."""
+        ...
+
+    def add_done_callback(self, fn: Callable[[Any], object], /) -> None:
+        """Call `fn` with this object when it is done, at once if it is."""
+        ...
+
+
+class BlockingSubscription(Protocol):
+    """A consumer's hold on a group, see `Subscription`."""
+
+    def fetch(self, max_messages: int, max_bytes: int, wait: float) -> list[Delivery]:
+        """Messages, as soon as there is one; an empty list after `wait` seconds or when it was closed."""
+        ...
+
+    def ack(self, lease_id: int, offsets: Sequence[int] | None) -> None:
+        """Settle offsets of a lease."""
+        ...
+
+    def nack(self, lease_id: int, offsets: Sequence[int] | None, delay: float | None, reason: str) -> None:
+        """Give messages back as failed."""
+        ...
+
+    def release(self, lease_id: int, offsets: Sequence[int] | None) -> None:
+        """Give messages back that were never handled."""
+        ...
+
+    def extend(self, lease_id: int, invisible_time: float) -> int:
+        """Let a lease last that many seconds from now; returns the new deadline in ms."""
+        ...
+
+    def flush(self) -> None:
+        """Return when every settlement made so far is durable."""
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
+
+class BlockingDriver(Protocol):
+    """A messaging system reached by one access point, see `Driver`."""
+
+    capabilities: frozenset[Capability]
+    max_body_bytes: int
+
+    def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
+        """Store all batches or none; returns when they are as durable as the placements say."""
+        ...
+
+    def submit(self, batch: OutgoingBatch) -> Pending[Placement]:
+        """Hand one batch over in order and return at once."""
+        ...
+
+    def partition_count(self, destination: str) -> int:
+        """Number of partitions of a queue. Raises 1404."""
+        ...
+
+    def subscribe(self, spec: SubscriptionSpec) -> BlockingSubscription:
+        """Join a consumer group, made when missing."""
+        ...
+
+    def read(
+        self, destination: str, partition: int, offset: int, max_messages: int, wait: float = 0.0
+    ) -> list[Delivery]:
+        """Messages from an offset, leaving groups alone."""
+        ...
+
+    def read_before(self, destination: str, partition: int, offset: int) -> Delivery | None:
+        """The batch that holds the message before an offset; None at the beginning."""
+        ...
+
+    def find_time(self, destination: str, partition: int, timestamp_ms: int) -> int:
+        """The first offset stored at or after a time."""
+        ...
+
+    def create_namespace(self, name: str) -> None:
+        """Raises 1407 when it is there."""
+        ...
+
+    def delete_namespace(self, name: str) -> None:
+        """Raises 1405 when missing, 1400 when it has queues."""
+        ...
+
+    def list_namespaces(self) -> list[str]:
+        """Names, sorted."""
+        ...
+
+    def create_queue(self, name: str, partitions: int, config: dict[str, Any]) -> None:
+        """Raises 1406 when it is there, 1405 when its namespace is missing."""
+        ...
+
+    def update_queue(self, name: str, config: dict[str, Any]) -> None:
+        """Change settings; raises 1404 when missing."""
+        ...
+
+    def delete_queue(self, name: str) -> None:
+        """Raises 1404 when missing."""
+        ...
+
+    def purge_queue(self, name: str) -> int:
+        """Drop all messages; returns how many. Raises 1404 when missing."""
+        ...
+
+    def list_queues(self, namespace: str) -> list[str]:
+        """Full names, sorted. Raises 1405 when the namespace is missing."""
+        ...
+
+    def describe_queue(self, name: str) -> QueueInfo:
+        """Raises 1404 when missing."""
+        ...
+
+    def list_groups(self, queue: str | None = None) -> list[GroupInfo]:
+        """All groups, or those of one queue."""
+        ...
+
+    def describe_group(self, queue: str, group: str) -> GroupInfo:
+        """Raises 1404 when missing."""
+        ...
+
+    def seek_group(self, queue: str, group: str, to: str) -> None:
+        """Move a group; its leases end."""
+        ...
+
+    def delete_group(self, queue: str, group: str) -> None:
+        """Raises 1404 when missing."""
+        ...
+
+    def close(self) -> None:
+        """Stop: what was acknowledged is safe, the rest fails with 1503."""
+        ...

@@ -1,0 +1,1 @@
+"""The runtime interface for asyncio; `openmessaging.runtime.threads` is generated from it."""

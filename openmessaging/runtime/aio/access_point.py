@@ -1,0 +1,299 @@
+"""The access point: one URL, and everything that is made from it.
+
+Source: runtime interface 1.0.0, "messaging access point"; opening on first use is this project's.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from openmessaging.model.access_point import parse
+from openmessaging.model.destination import DEFAULT_NAMESPACE, check_name, check_namespace, full_name
+from openmessaging.model.errors import error
+from openmessaging.model.message import VERSION
+from openmessaging.model.spi import Backoff, Capability, GroupConfig
+from openmessaging.runtime.aio.lifecycle import Service
+from openmessaging.runtime.aio.opening import open_driver
+from openmessaging.runtime.aio.primitives import Driver, Lock, current_scope
+from openmessaging.runtime.aio.producer import Producer
+from openmessaging.runtime.aio.pull import PullConsumer
+from openmessaging.runtime.aio.push import PushConsumer
+from openmessaging.runtime.aio.resources import ResourceManager
+from openmessaging.runtime.aio.stream import StreamingConsumer
+from openmessaging.runtime.membership import Membership
+from openmessaging.runtime.state import ServiceState, not_started
+
+DEFAULT_GROUP = "default"
+"""The consumer group when neither the call nor the attribute CONSUMER_ID names one."""
+DEFAULT_TIMEOUT_MS = 30_000
+"""The attribute OPERATION_TIMEOUT when it is not given."""
+
+
+def connect(
+    url: str, attributes: Mapping[str, Any] | None = None, *, namespace: str = DEFAULT_NAMESPACE
+) -> AccessPoint:
+    """The access point of a URL. Nothing is opened until it is entered with `async with` or first used.
+
+    Args:
+        url: `oms:embedded://PATH`, `oms:memory:`, or `oms:<driver>://[account@]host[:port],…/<region>[:namespace]`.
+        attributes: the standard's (`OPERATION_TIMEOUT` in ms, `CONSUMER_ID`, `ACCOUNT_KEY`) and the driver's own.
+        namespace: where bare queue names lie; one in the URL wins.
+
+    Raises OMSRuntimeException 10001 for an illegal URL, 1418 for an invalid namespace.
+    """
+    return AccessPoint(url, attributes, namespace)
+
+
+class _Scope:
+    """What belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self.opening = Lock()
+        self.driver: Driver | None = None
+        self.services: list[Service] = []
+
+
+class AccessPoint:
+    """Makes producers, consumers and the resource manager; may be shared freely. Create it with `connect`."""
+
+    def __init__(self, url: str, attributes: Mapping[str, Any] | None, namespace: str) -> None:
+        self._parsed = parse(url)
+        self._attributes = self._parsed.attributes(attributes)
+        self.namespace = check_namespace(self._parsed.namespace or namespace)
+        """The current namespace; `resource_manager().switch_namespace` changes it."""
+        self._scopes: dict[object, _Scope] = {}
+        self._stopped = False
+
+    @property
+    def version(self) -> str:
+        """Version of this implementation."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("openmessaging")
+        except PackageNotFoundError:
+            return "UnKnown"
+
+    @property
+    def spec_version(self) -> str:
+        """Version of the standard."""
+        return VERSION
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """A copy of the attributes, those of the URL included."""
+        return dict(self._attributes)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the system behind it can do. Raises OMSRuntimeException 1503 before it is opened."""
+        return self._opened().capabilities
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Largest body the system takes; no limit is known before it is opened."""
+        scope = self._scopes.get(current_scope())
+        return scope.driver.max_body_bytes if scope is not None and scope.driver is not None else sys.maxsize
+
+    @property
+    def current_state(self) -> ServiceState:
+        """Whether it is open."""
+        if any(scope.driver is not None for scope in list(self._scopes.values())):
+            return ServiceState.STARTED
+        return ServiceState.STOPPED if self._stopped else ServiceState.INITIALIZED
+
+    @property
+    def operation_timeout(self) -> float:
+        """Seconds that calls wait for an answer: the attribute OPERATION_TIMEOUT."""
+        value = self._attributes.get("OPERATION_TIMEOUT", DEFAULT_TIMEOUT_MS)
+        try:
+            seconds = float(value) / 1000
+        except (TypeError, ValueError):
+            seconds = 0.0
+        if not seconds > 0:
+            step = "Give a number of milliseconds over 0"
+            raise error(1418, f"OPERATION_TIMEOUT: {value!r}", next_step=step, field="OPERATION_TIMEOUT")
+        return seconds
+
+    def create_producer(
+        self,
+        *,
+        linger: float = 0.0,
+        batch_bytes: int = 1 << 20,
+        buffer_bytes: int = 32 << 20,
+        timeout: float | None = None,
+        compression: str = "none",
+    ) -> Producer:
+        """A producer.
+
+        Args:
+            linger: seconds that an open batch waits for more; 0: what arrives in the same turn shares a batch.
+            batch_bytes: an open batch of this many bytes goes at once.
+            buffer_bytes: bytes that may be unsent; `send` waits for room.
+            timeout: seconds that a send waits for room, and again for the answer; None: OPERATION_TIMEOUT.
+            compression: `none`, `zstd` or `lz4`, per batch.
+
+        Raises OMSRuntimeException 1418 for an unknown compression.
+        """
+        return Producer(
+            self,
+            linger=linger,
+            batch_bytes=batch_bytes,
+            buffer_bytes=buffer_bytes,
+            timeout=self.operation_timeout if timeout is None else timeout,
+            compression=compression,
+        )
+
+    def create_pull_consumer(
+        self,
+        queue: str | Iterable[str] | None = None,
+        group: str | None = None,
+        *,
+        order: Literal["none", "key"] = "none",
+        start: str = "earliest",
+        invisible_time: float = 30.0,
+        backoff: Backoff | None = None,
+        broadcast: bool = False,
+        update: bool = False,
+        prefetch: int = 500,
+    ) -> PullConsumer:
+        """A consumer that asks for messages.
+
+        Args:
+            queue: one queue or several to bind; more with `bind_queue`.
+            group: the consumer group; None: the attribute CONSUMER_ID, or `default`.
+            order: `key`: one message of a key in flight per group, other keys in parallel.
+            start: where a new group begins: `earliest`, `latest`, `offset:<n>` or `ts:<ms>`.
+            invisible_time: seconds that a received message stays hidden from the rest of its group.
+            backoff: when a failed message comes back, and after how many deliveries it is dead.
+            broadcast: every consumer gets every message, by a group of its own that ends with it.
+            update: whether these settings replace those of an existing group.
+            prefetch: messages held ready for `receive`; 0 or 1: one at a time, so that idle consumers get their share.
+        """
+        config = GroupConfig(start, order, invisible_time, backoff or Backoff())
+        return PullConsumer(self, Membership(self.group_name(group), config, broadcast, update), queue, prefetch)
+
+    def create_push_consumer(
+        self,
+        group: str | None = None,
+        *,
+        order: Literal["none", "key"] = "none",
+        start: str = "earliest",
+        invisible_time: float = 30.0,
+        backoff: Backoff | None = None,
+        broadcast: bool = False,
+        update: bool = False,
+        concurrency: int | None = None,
+        batch_size: int = 100,
+        ack: Literal["after success", "manual"] = "after success",
+        max_processing: float = 900.0,
+        grace: float = 30.0,
+    ) -> PushConsumer:
+        """A consumer that calls a listener; bind queues with `bind_queue`. Arguments as `create_pull_consumer`, and:
+
+        Args:
+            concurrency: listeners at work at once. None: with `order="key"` 16, else one per partition, whose messages
+                then come one at a time and in order. A number gives up the order of partitions (not that of keys).
+            batch_size: most messages for one call of a batch listener.
+            ack: `after success`: acknowledged when the listener returns, given back when it raises. `manual`: the
+                listener acknowledges through its context; a raise still gives back.
+            max_processing: seconds that a listener may take; until then its messages stay hidden from others.
+            grace: seconds that stopping waits for listeners at work.
+        """
+        config = GroupConfig(start, order, invisible_time, backoff or Backoff())
+        return PushConsumer(
+            self,
+            Membership(self.group_name(group), config, broadcast, update),
+            concurrency=concurrency or (16 if order == "key" else None),
+            batch_size=batch_size,
+            auto_ack=ack == "after success",
+            max_processing=max_processing,
+            grace=grace,
+        )
+
+    def create_streaming_consumer(self) -> StreamingConsumer:
+        """A consumer that walks partitions both ways and leaves groups alone."""
+        return StreamingConsumer(self)
+
+    def create_consumer(self, queue: str | Iterable[str] | None = None, group: str | None = None) -> PullConsumer:
+        """As `create_pull_consumer` (the name of 1.0.0-alpha)."""
+        return self.create_pull_consumer(queue, group)
+
+    def resource_manager(self) -> ResourceManager:
+        """Namespaces, queues and groups."""
+        return ResourceManager(self)
+
+    def message_factory(self) -> Producer:
+        """Something with `create_message`: a producer that need not be started."""
+        return self.create_producer()
+
+    def full(self, queue: str) -> str:
+        """The full name of a queue. Raises OMSRuntimeException 1418 for an invalid one."""
+        return full_name(queue, self.namespace)
+
+    def group_name(self, group: str | None) -> str:
+        """The consumer group that a call means. Raises OMSRuntimeException 1418 for an invalid name."""
+        return check_name(group or self._attributes.get("CONSUMER_ID", DEFAULT_GROUP), "group")
+
+    async def startup(self) -> None:
+        """Open it now; nothing happens when it is open. Raises OMSRuntimeException 10000 or the driver's own code."""
+        self._stopped = False
+        await self.get_driver()
+
+    async def shutdown(self) -> None:
+        """Stop its producers and consumers of this loop, and close what was opened in it."""
+        scope = self._scopes.pop(current_scope(), None)
+        if scope is None:
+            return
+        async with scope.opening:
+            self._stopped = not self._scopes
+            for service in list(scope.services):
+                await service.stop()
+            driver, scope.driver = scope.driver, None
+            if driver is not None:
+                await driver.close()
+
+    async def close(self) -> None:
+        """As `shutdown`."""
+        await self.shutdown()
+
+    async def __aenter__(self) -> Self:
+        await self.startup()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.shutdown()
+
+    async def get_driver(self) -> Driver:
+        """The driver, opened on first use. Raises OMSRuntimeException 1503 after `shutdown`."""
+        if self._stopped:
+            raise not_started("access point", ServiceState.STOPPED)
+        scope = self._scopes.setdefault(current_scope(), _Scope())
+        if scope.driver is None:
+            async with scope.opening:
+                if scope.driver is None:
+                    scope.driver = await open_driver(self._parsed, self._attributes)
+        return scope.driver
+
+    def attach(self, service: Service) -> None:
+        """Remember a service that has started, to stop it with the access point."""
+        scope = self._scopes.get(current_scope())
+        if scope is not None:
+            scope.services.append(service)
+
+    def detach(self, service: Service) -> None:
+        """Forget a service that has stopped."""
+        scope = self._scopes.get(current_scope())
+        if scope is not None and service in scope.services:
+            scope.services.remove(service)
+
+    def _opened(self) -> Driver:
+        scope = self._scopes.get(current_scope())
+        if scope is None or scope.driver is None:
+            raise not_started("access point", self.current_state)
+        return scope.driver

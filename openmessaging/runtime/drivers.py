@@ -1,0 +1,53 @@
+"""Finding a driver by the name in the URL: entry points of the group `openmessaging.drivers`.
+
+An entry point names an object with `async open(access_point, attributes) -> Driver` and, where calling straight through
+is worth it, `open_blocking(access_point, attributes) -> BlockingDriver`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Protocol, cast
+
+from openmessaging.model.access_point import AccessPoint
+from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.spi import Driver
+
+GROUP = "openmessaging.drivers"
+BUILT_IN = {
+    "embedded": "openmessaging.drivers.embedded:driver",
+    "memory": "openmessaging.drivers.embedded:driver",
+}
+"""The same entry points as this package declares, known without searching what is installed (20 ms)."""
+
+
+class DriverFactory(Protocol):
+    """What an entry point names; `open_blocking` is optional."""
+
+    async def open(self, access_point: AccessPoint, attributes: dict[str, Any]) -> Driver:
+        """Open the system."""
+        ...
+
+
+def find_factory(name: str) -> DriverFactory:
+    """The factory of a driver. Raises OMSRuntimeException 10000 for one that is not installed or cannot be loaded."""
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name].partition(":")
+        return cast(DriverFactory, getattr(importlib.import_module(module), attribute))
+    from importlib.metadata import entry_points
+
+    installed = entry_points(group=GROUP)
+    for entry in installed:
+        if entry.name == name:
+            try:
+                return cast(DriverFactory, entry.load())
+            except Exception as cause:
+                step = "Install what it needs, or reinstall it"
+                raise error(10000, f"driver {name!r} cannot be loaded: {cause}", next_step=step) from cause
+    names = ", ".join(sorted({*BUILT_IN, *installed.names}))
+    raise error(10000, f"there is no driver {name!r}", next_step=f"Installed are: {names}")
+
+
+def not_opened(url: str, cause: BaseException) -> OMSRuntimeException:
+    """The error for a system that cannot be opened for a reason that has no code of its own."""
+    return error(10000, f"{url} cannot be opened: {cause}", next_step="Check the URL and that the system is there")

@@ -1,0 +1,65 @@
+"""A batch that is still open: messages for one queue with the futures of their senders, whatever the face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.message import Message, Record
+from openmessaging.model.spi import Placement
+from openmessaging.runtime.outgoing import partition_of
+from openmessaging.runtime.result import SendResult, SentOrigin
+
+
+class OpenBatch:
+    """Messages in the order of sending; `directed` when one says itself which partition it goes to."""
+
+    __slots__ = ("directed", "futures", "messages", "records", "size")
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.messages: list[Message] = []
+        self.futures: list[Any] = []
+        self.size = 0
+        """Bytes of the bodies."""
+        self.directed = False
+
+    @property
+    def keyed(self) -> bool:
+        """Whether a message has a key."""
+        return self.directed and any(record.message_key is not None for record in self.records)
+
+    def split(self, count: int, refused: Callable[[int], object]) -> dict[int | None, OpenBatch]:
+        """One batch per partition of `count`; `refused` is told the bytes of a message that names one not there."""
+        parts: dict[int | None, OpenBatch] = {}
+        for record, message, future in zip(self.records, self.messages, self.futures, strict=True):
+            try:
+                partition = partition_of(message, count)
+            except OMSRuntimeException as failure:
+                refused(len(record.data))
+                if not future.done():
+                    future.set_exception(failure)
+                continue
+            part = parts.setdefault(partition, OpenBatch())
+            part.directed = True
+            part.records.append(record)
+            part.messages.append(message)
+            part.futures.append(future)
+            part.size += len(record.data)
+        return parts
+
+    def stored(self, origin: SentOrigin, placement: Placement) -> None:
+        """It was stored: the messages take the provider's values, the futures end."""
+        origin.placement = placement
+        for position, (message, future) in enumerate(zip(self.messages, self.futures, strict=True)):
+            message.origin = origin
+            message.position = position
+            if not future.done():
+                future.set_result(SendResult(origin, position))
+
+    def fail(self, failure: BaseException) -> None:
+        """It was not stored, or nobody knows: the futures fail."""
+        for future in self.futures:
+            if not future.done():
+                future.set_exception(failure)

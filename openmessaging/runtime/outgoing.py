@@ -1,0 +1,174 @@
+"""The sending side without I/O: checks a message, spreads messages over partitions, encodes a batch.
+
+Next stop of a message: the outbox of a face (`aio/outbox.py`, `threads/outbox.py`) hands the batch to the driver.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import google_crc32c
+
+from openmessaging.model.batch import KEYED, MAX_MESSAGES, PRODUCER_BITS, encode, encode_shared
+from openmessaging.model.compression import kind_of
+from openmessaging.model.destination import full_name
+from openmessaging.model.errors import OMSUnsupportException, error, unsupported
+from openmessaging.model.headers import NAMES, PROVIDER_FIELDS, check_header
+from openmessaging.model.key_value import KeyValue, PropertyValue, check_size
+from openmessaging.model.message import Message, Record, as_body, body_too_large
+from openmessaging.model.spi import OutgoingBatch
+from openmessaging.runtime.result import SentOrigin
+
+NOT_YET = ("delayTime", "expireTime", "priority", "transactionId")
+"""Header fields that no driver provides; a message that sets one is refused, naming it."""
+_NOT_STORED = PROVIDER_FIELDS | {"partition", "qos"}
+_MAX_NAMES = 10_000
+
+
+def new_message(
+    queue: str,
+    body: bytes,
+    message_key: str | None,
+    properties: dict[str, PropertyValue] | None,
+    headers: dict[str, Any],
+) -> Message:
+    """A message with any of its fields set; `headers` by their names in Python.
+
+    Raises OMSMessageFormatException 1400 naming the field that is unknown or wrong.
+    """
+    message = Message(
+        Record(as_body(body), check_header("messageKey", message_key)), check_header("destination", queue)
+    )
+    if properties:
+        message.record.properties = KeyValue(properties)
+    for name, value in headers.items():
+        message.set_header(NAMES.get(name, name), value)
+    return message
+
+
+def checked_record(message: Message, max_body_bytes: int) -> Record:
+    """The record to be stored for a message: the fields that only direct the sending are left out.
+
+    Raises OMSMessageFormatException 1413, 1411 or 1400, OMSUnsupportException naming the field.
+    """
+    record = message.record
+    if len(record.data) > max_body_bytes:
+        raise body_too_large(len(record.data), max_body_bytes)
+    if record.properties:
+        check_size(record.properties)
+    headers = record.headers
+    if not headers:
+        return record
+    for name in NOT_YET:
+        if headers.get(name) is not None:
+            raise _not_yet(name)
+    if headers.get("qos"):
+        raise _not_yet("qos")
+    kept = {name: value for name, value in headers.items() if name not in _NOT_STORED}
+    return Record(record.data, record.message_key, record.properties, kept or None)
+
+
+def partition_of(message: Message, count: int) -> int | None:
+    """Where a message goes among `count` partitions: its explicit partition, else by its key (CRC-32C of UTF-8), else
+    None: the driver picks.
+
+    Raises OMSRuntimeException 1418 for a partition that is not there.
+    """
+    headers = message.record.headers
+    explicit = headers.get("partition") if headers else None
+    if explicit is not None:
+        if explicit >= count:
+            raise error(
+                1418,
+                f"partition {explicit} of {message.destination!r} is not there",
+                next_step=f"It has {count}, numbered from 0",
+                field="partition",
+            )
+        chosen: int = explicit
+        return chosen
+    key = message.record.message_key
+    if key is None:
+        return None
+    return 0 if count == 1 else int(google_crc32c.value(key.encode())) % count
+
+
+class Packer:
+    """Names, ids and encoding for the messages of one producer; safe for threads."""
+
+    def __init__(self, namespace: str, compression: str) -> None:
+        self.namespace = namespace
+        self.producer_id = secrets.randbits(PRODUCER_BITS)
+        self._compression = kind_of(compression)
+        self._born_host = f"{socket.gethostname()}:{os.getpid()}"
+        self._shared = encode_shared({"bornHost": self._born_host})
+        self._sequence = 0
+        self._mutex = threading.Lock()
+        self._names: dict[str, str] = {}
+
+    def full(self, destination: str) -> str:
+        """The full name of a queue. Raises OMSRuntimeException 1418 for an invalid one."""
+        name = self._names.get(destination)
+        if name is None:
+            name = full_name(destination, self.namespace)
+            if len(self._names) >= _MAX_NAMES:
+                self._names.clear()
+            self._names[destination] = name
+        return name
+
+    def pack(
+        self, destination: str, partition: int | None, records: Sequence[Record], keyed: bool
+    ) -> tuple[OutgoingBatch, SentOrigin]:
+        """Encode records as one batch for a queue (full name), and make the origin of its messages."""
+        count = len(records)
+        if count > MAX_MESSAGES:
+            raise error(1418, f"{count:,} messages in one batch, the limit is {MAX_MESSAGES:,}", next_step="Send less")
+        with self._mutex:
+            sequence = self._sequence
+            self._sequence = sequence + count
+        born_ms = time.time_ns() // 1_000_000
+        batch = encode(
+            records,
+            shared=self._shared,
+            born_ms=born_ms,
+            producer_id=self.producer_id,
+            first_sequence=sequence,
+            attributes=self._compression | KEYED if keyed else self._compression,
+        )
+        origin = SentOrigin(destination, born_ms, self._born_host, self.producer_id, sequence)
+        return OutgoingBatch(destination, partition, batch), origin
+
+
+def checked_records(messages: Sequence[Message], max_body_bytes: int) -> tuple[list[Record], bool]:
+    """The records of many messages, and whether one has a key or a partition of its own; raises as `checked_record`."""
+    records = [message.record for message in messages]
+    if max([len(record.data) for record in records]) <= max_body_bytes and not [
+        True for record in records if record.headers or record.message_key is not None or record.properties
+    ]:
+        return records, False
+    directed = any(map(is_directed, records))
+    return [checked_record(message, max_body_bytes) for message in messages], directed
+
+
+def is_directed(record: Record) -> bool:
+    """Whether a message says itself where it goes: by a key or a partition."""
+    return record.message_key is not None or (record.headers is not None and "partition" in record.headers)
+
+
+def spread(messages: Sequence[Message], count: int) -> dict[int | None, list[int]]:
+    """Which messages (by their place) go to which partition of a queue that has `count`; raises as `partition_of`."""
+    places: dict[int | None, list[int]] = {}
+    for index, message in enumerate(messages):
+        places.setdefault(partition_of(message, count), []).append(index)
+    return places
+
+
+def _not_yet(name: str) -> OMSUnsupportException:
+    error = unsupported(name, next_step="Leave the field unset")
+    error.field = name
+    return error

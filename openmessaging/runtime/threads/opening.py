@@ -1,0 +1,29 @@
+"""Opening a driver for threads: straight through where it has a blocking face, else over a bridge."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from openmessaging.model.access_point import AccessPoint
+from openmessaging.model.blocking_spi import BlockingDriver
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.runtime.drivers import find_factory, not_opened
+
+
+def open_driver(access_point: AccessPoint, attributes: dict[str, Any]) -> BlockingDriver:
+    """Open the system of an access point.
+
+    Raises OMSRuntimeException 10000 when there is no such driver or it cannot open, or the driver's own code.
+    """
+    factory = find_factory(access_point.driver)
+    open_blocking = getattr(factory, "open_blocking", None)
+    try:
+        if open_blocking is not None:
+            return cast(BlockingDriver, open_blocking(access_point, attributes))
+        from openmessaging.runtime.bridge import open_bridged
+
+        return open_bridged(factory, access_point, attributes)
+    except OMSRuntimeException:
+        raise
+    except Exception as cause:
+        raise not_opened(access_point.url, cause) from cause

@@ -1,0 +1,212 @@
+# Generated from openmessaging/runtime/aio/producer.py by scripts/unasync.py: change that file instead.
+"""The producer: the first stop of a message. `send` checks, the outbox batches, the driver stores.
+
+Source: runtime interface 1.0.0, "producer"; batches and one-way sends as chosen there.
+Next stop of a message: `outbox.py` beside this file, then `openmessaging/runtime/outgoing.py` and `model/batch.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, overload
+
+from openmessaging.model.errors import unsupported
+from openmessaging.model.key_value import PropertyValue
+from openmessaging.model.message import Message, Record, body_too_large
+from openmessaging.runtime.interceptor import InterceptContext, ProducerInterceptor, logger, run_post, run_pre
+from openmessaging.runtime.outgoing import Packer, new_message
+from openmessaging.runtime.result import SendResult, SendResults
+from openmessaging.runtime.state import ServiceState
+from openmessaging.runtime.threads.extension import Extension
+from openmessaging.runtime.threads.lifecycle import Service
+from openmessaging.runtime.threads.outbox import Outbox
+from openmessaging.runtime.threads.primitives import Future
+
+if TYPE_CHECKING:
+    from openmessaging.runtime.threads.access_point import AccessPoint
+
+PRE_SEND, POST_SEND, ON_ERROR = map(attrgetter, ("pre_send", "post_send", "on_error"))
+
+
+class Producer(Service):
+    """Sends messages. Create it with `access_point.create_producer`, start it, or enter it with `with`."""
+
+    _kind = "producer"
+
+    def __init__(
+        self,
+        access_point: AccessPoint,
+        *,
+        linger: float,
+        batch_bytes: int,
+        buffer_bytes: int,
+        timeout: float,
+        compression: str,
+    ) -> None:
+        super().__init__()
+        self._access_point = access_point
+        self._settings = (linger, batch_bytes, buffer_bytes, timeout)
+        self._packer = Packer(access_point.namespace, compression)
+        self._max_body = access_point.max_body_bytes
+        self._interceptors: list[ProducerInterceptor] = []
+        self._plain = False
+        self._outbox: Outbox = None  # type: ignore[assignment] # there once started, which `_plain` and checks ensure
+
+    def create_message(
+        self,
+        queue: str,
+        body: bytes,
+        *,
+        message_key: str | None = None,
+        properties: dict[str, PropertyValue] | None = None,
+        **headers: Any,
+    ) -> Message:
+        """A message for a queue (bare or full name). Other header fields by their names in Python (`correlation_id`).
+
+        Raises OMSMessageFormatException: 1413 for a body over the driver's limit, 1400 naming the field otherwise.
+        """
+        if type(body) is bytes and message_key is None and not properties and not headers:
+            if len(body) > self._max_body:
+                raise body_too_large(len(body), self._max_body)
+            return Message(Record(body), queue)
+        message = new_message(queue, body, message_key, properties, headers)
+        if len(message.data) > self._max_body:
+            raise body_too_large(len(message.data), self._max_body)
+        return message
+
+    @overload
+    def send(self, message: Message) -> SendResult: ...
+    @overload
+    def send(self, message: Sequence[Message]) -> Sequence[SendResult]: ...
+    def send(self, message: Message | Sequence[Message]) -> SendResult | Sequence[SendResult]:
+        """Store one message, or a list whole or not at all; returns when it is as durable as the result says.
+
+        Waits while the buffer is full. When the caller is cancelled, the message may be stored all the same.
+
+        Raises OMSRuntimeException 1503 outside STARTED, 1410 when there was no room or no answer in time, 1418 for a
+        partition that is not there; OMSMessageFormatException 1400, 1411, 1413; OMSDestinationException 1404;
+        OMSUnsupportException naming a header field that is not provided here.
+        """
+        if self._plain:
+            if isinstance(message, Message):
+                return self._outbox.put(message)
+            if message:
+                return self._outbox.put_many(message)
+        self._require_started()
+        if isinstance(message, Message):
+            return (self._send_intercepted([message], single=True))[0]
+        return self._send_intercepted(message, single=False) if message else []
+
+    def _send_intercepted(self, messages: Sequence[Message], *, single: bool) -> Sequence[SendResult]:
+        interceptors = tuple(self._interceptors)
+        contexts = [run_pre(interceptors, PRE_SEND, message) for message in messages]
+        try:
+            results: Sequence[SendResult]
+            results = [self._outbox.put(messages[0])] if single else self._outbox.put_many(messages)
+        except BaseException as failure:
+            for message, context in zip(messages, contexts, strict=True):
+                run_post(interceptors, ON_ERROR, message, context, failure)
+            raise
+        for message, context in zip(messages, contexts, strict=True):
+            run_post(interceptors, POST_SEND, message, context)
+        return results
+
+    @overload
+    def send_async(self, message: Message) -> Future[SendResult]: ...
+    @overload
+    def send_async(self, message: Sequence[Message]) -> Future[SendResults]: ...
+    def send_async(self, message: Message | Sequence[Message]) -> Future[SendResult] | Future[SendResults]:
+        """Take a message, or a list as a whole, and return a future of what `send` returns, which may also fail with
+        OMSRuntimeException 1502 when the buffer is full.
+
+        Do not change the message before the future is done. Raises OMSRuntimeException 1503 outside STARTED.
+        """
+        self._require_started()
+        messages = [message] if isinstance(message, Message) else list(message)
+        interceptors = tuple(self._interceptors)
+        contexts = [run_pre(interceptors, PRE_SEND, each) for each in messages] if interceptors else []
+        future: Future[Any]
+        future = self._outbox.submit(message) if isinstance(message, Message) else self._outbox.submit_many(messages)
+        if interceptors:
+            future.add_listener(_Report(interceptors, messages, contexts))
+        return future
+
+    def send_oneway(self, message: Message | Sequence[Message]) -> None:
+        """Send without a result: no error ever reaches the caller, and what the full buffer cannot take is dropped."""
+        try:
+            for each in [message] if isinstance(message, Message) else message:
+                self.send_async(each).add_listener(_forget)
+        except Exception as failure:
+            logger.debug("one-way message dropped: %s", failure)
+
+    def prepare(self, message: Message) -> SendResult:
+        """Send as part of a transaction: not provided yet, raises OMSUnsupportException."""
+        raise unsupported(f"prepare (to {message.destination})", next_step="Use send")
+
+    def flush(self) -> None:
+        """Return when everything given to `send_async` and `send_oneway` before is stored or has failed.
+
+        Raises OMSRuntimeException 1503 outside STARTED.
+        """
+        self._require_started()
+        self._outbox.flush()
+
+    def add_interceptor(self, interceptor: ProducerInterceptor) -> None:
+        """Add an interceptor behind those that are there."""
+        self._interceptors.append(interceptor)
+        self._enter(self._state)
+
+    def remove_interceptor(self, interceptor: ProducerInterceptor) -> None:
+        """Remove an interceptor; nothing happens when it is not there."""
+        self._interceptors = [each for each in self._interceptors if each is not interceptor]
+        self._enter(self._state)
+
+    def get_extension(self) -> Extension:
+        """Queue metadata and the like."""
+        return Extension(self._access_point)
+
+    def _enter(self, state: ServiceState) -> None:
+        super()._enter(state)
+        self._plain = state is ServiceState.STARTED and not self._interceptors
+
+    def _open(self) -> None:
+        driver = self._access_point.get_driver()
+        self._max_body = driver.max_body_bytes
+        self._packer.namespace = self._access_point.namespace
+        self._outbox = Outbox(driver, self._packer, *self._settings)
+        self._access_point.attach(self)
+
+    def _close(self) -> None:
+        self._access_point.detach(self)
+        self._outbox.flush()
+        self._outbox.close()
+
+
+class _Report:
+    """Runs the hooks after an asynchronous send."""
+
+    def __init__(
+        self,
+        interceptors: Sequence[ProducerInterceptor],
+        messages: Sequence[Message],
+        contexts: Sequence[InterceptContext],
+    ) -> None:
+        self._interceptors = interceptors
+        self._pairs = list(zip(messages, contexts, strict=True))
+
+    def __call__(self, future: Future[Any]) -> None:
+        failure = future.get_throwable()
+        for message, context in self._pairs:
+            if future.is_cancelled():
+                continue
+            if failure is None:
+                run_post(self._interceptors, POST_SEND, message, context)
+            else:
+                run_post(self._interceptors, ON_ERROR, message, context, failure)
+
+
+def _forget(future: Future[Any]) -> None:
+    failure = future.get_throwable()
+    if failure is not None:
+        logger.debug("one-way message dropped: %s", failure)

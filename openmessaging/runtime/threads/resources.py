@@ -1,0 +1,115 @@
+# Generated from openmessaging/runtime/aio/resources.py by scripts/unasync.py: change that file instead.
+"""The resource manager: namespaces, queues, consumer groups. Changes apply at once.
+
+Source: runtime interface 1.0.0, "resource manager"; describe, update, purge and groups are this project's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from openmessaging.model.destination import check_namespace
+from openmessaging.model.errors import error, unsupported
+from openmessaging.model.spi import GroupInfo, QueueInfo
+from openmessaging.runtime.streams import stream_name
+
+if TYPE_CHECKING:
+    from openmessaging.runtime.threads.access_point import AccessPoint
+
+
+class ResourceManager:
+    """Reached by `access_point.resource_manager()`. Queue names are bare or full."""
+
+    def __init__(self, access_point: AccessPoint) -> None:
+        self._access_point = access_point
+
+    def create_namespace(self, namespace: str) -> None:
+        """Create a namespace. Raises OMSDestinationException 1407 when it is there, OMSRuntimeException 1418."""
+        driver = self._access_point.get_driver()
+        driver.create_namespace(check_namespace(namespace))
+
+    def delete_namespace(self, namespace: str) -> None:
+        """Delete an empty namespace. Raises OMSDestinationException 1405 when missing, 1400 when it has queues."""
+        driver = self._access_point.get_driver()
+        driver.delete_namespace(check_namespace(namespace))
+
+    def switch_namespace(self, namespace: str) -> None:
+        """Make a namespace the current one of the access point. Raises OMSDestinationException 1405 when missing."""
+        if namespace not in self.list_namespaces():
+            raise error(1405, f"there is no namespace {namespace!r}", next_step="Create it first")
+        self._access_point.namespace = namespace
+
+    def list_namespaces(self) -> set[str]:
+        """Names of all namespaces."""
+        driver = self._access_point.get_driver()
+        return set(driver.list_namespaces())
+
+    def create_queue(self, queue: str, partitions: int = 1, **config: Any) -> None:
+        """Create a queue; `config` are settings of the driver.
+
+        Raises OMSDestinationException 1406 when it is there, 1405 when its namespace is missing; OMSRuntimeException
+        1418 for a wrong name, number of partitions or setting.
+        """
+        driver = self._access_point.get_driver()
+        driver.create_queue(self._access_point.full(queue), partitions, config)
+
+    def update_queue(self, queue: str, **config: Any) -> None:
+        """Change settings; those not named stay. Raises OMSDestinationException 1404 when missing."""
+        driver = self._access_point.get_driver()
+        driver.update_queue(self._access_point.full(queue), config)
+
+    def delete_queue(self, queue: str) -> None:
+        """Delete a queue with its messages and groups. Raises OMSDestinationException 1404 when missing."""
+        driver = self._access_point.get_driver()
+        driver.delete_queue(self._access_point.full(queue))
+
+    def purge_queue(self, queue: str) -> int:
+        """Drop all messages; returns how many. Raises OMSDestinationException 1404 when missing."""
+        driver = self._access_point.get_driver()
+        return driver.purge_queue(self._access_point.full(queue))
+
+    def list_queues(self, namespace: str | None = None) -> set[str]:
+        """Full names of the queues of a namespace, by default the current one. Raises OMSDestinationException 1405."""
+        driver = self._access_point.get_driver()
+        return set(driver.list_queues(namespace or self._access_point.namespace))
+
+    def describe_queue(self, queue: str) -> QueueInfo:
+        """Partitions, offsets, groups and settings. Raises OMSDestinationException 1404 when missing."""
+        driver = self._access_point.get_driver()
+        return driver.describe_queue(self._access_point.full(queue))
+
+    def list_streams(self, queue: str) -> list[str]:
+        """Names of a queue's streams, one per partition. Raises OMSDestinationException 1404 when missing."""
+        info = self.describe_queue(queue)
+        return [stream_name(info.name, partition) for partition in range(info.partitions)]
+
+    def list_groups(self, queue: str | None = None) -> list[GroupInfo]:
+        """Consumer groups of a queue, or all. Raises OMSDestinationException 1404 when the queue is missing."""
+        driver = self._access_point.get_driver()
+        return driver.list_groups(None if queue is None else self._access_point.full(queue))
+
+    def describe_group(self, queue: str, group: str) -> GroupInfo:
+        """Lag, messages in flight, settings. Raises OMSDestinationException 1404 when missing."""
+        driver = self._access_point.get_driver()
+        return driver.describe_group(self._access_point.full(queue), group)
+
+    def seek_group(self, queue: str, group: str, to: str) -> None:
+        """Move a group to `earliest`, `latest`, `offset:<n>` or `ts:<ms>`; its leases end.
+
+        Raises OMSDestinationException 1404 when missing, OMSRuntimeException 1418 for any other text.
+        """
+        driver = self._access_point.get_driver()
+        driver.seek_group(self._access_point.full(queue), group, to)
+
+    def delete_group(self, queue: str, group: str) -> None:
+        """Delete a group. Raises OMSDestinationException 1404 when missing."""
+        driver = self._access_point.get_driver()
+        driver.delete_group(self._access_point.full(queue), group)
+
+    def filter(self, queue: str, sql: str) -> NoReturn:
+        """Not provided yet: raises OMSUnsupportException."""
+        raise unsupported(f"filter ({sql!r} on {queue})", next_step="Filter in the consumer")
+
+    def routing(self, source: str, target: str) -> NoReturn:
+        """Not provided yet: raises OMSUnsupportException."""
+        raise unsupported(f"routing ({source} to {target})", next_step="Consume from the source and send to the target")

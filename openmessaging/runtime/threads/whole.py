@@ -1,0 +1,60 @@
+# Generated from openmessaging/runtime/aio/whole.py by scripts/unasync.py: change that file instead.
+"""A list that is stored whole or not at all: one batch per queue and partition, all in one call of the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from openmessaging.model.errors import error
+from openmessaging.model.message import Message
+from openmessaging.model.spi import Capability, OutgoingBatch
+from openmessaging.runtime.outgoing import Packer, checked_records, spread
+from openmessaging.runtime.result import SendResults, SentOrigin
+from openmessaging.runtime.threads.primitives import Driver, call, call_within
+
+
+def send_whole(driver: Driver, packer: Packer, messages: Sequence[Message], timeout: float) -> SendResults:
+    """Store messages and give them the provider's values.
+
+    Raises what `Producer.send` raises; OMSRuntimeException 1418 where the list needs several batches and the driver
+    cannot store them as one.
+    """
+    batches: list[OutgoingBatch] = []
+    places: list[tuple[SentOrigin, Sequence[int]]] = []
+    records, directed = checked_records(messages, driver.max_body_bytes)
+    destinations = {message.destination for message in messages}
+    if len(destinations) == 1 and not directed:
+        outgoing, origin = packer.pack(packer.full(destinations.pop()), None, records, False)
+        batches.append(outgoing)
+        places.append((origin, range(len(records))))
+    else:
+        for (name, partition), members in (_group(driver, packer, messages, destinations)).items():
+            chosen = [records[index] for index in members]
+            keyed = any(record.message_key is not None for record in chosen)
+            outgoing, origin = packer.pack(name, partition, chosen, keyed)
+            batches.append(outgoing)
+            places.append((origin, members))
+    if len(batches) > 1 and Capability.ATOMIC_BATCH not in driver.capabilities:
+        step = "Send one list per queue and partition"
+        raise error(1418, "this system cannot store a list over several partitions or queues whole", next_step=step)
+    placements = call_within(timeout, driver.send, batches)
+    for (origin, placed), placement in zip(places, placements, strict=True):
+        origin.placement = placement
+        for position, index in enumerate(placed):
+            message = messages[index]
+            message.origin = origin
+            message.position = position
+    return SendResults(places, len(messages))
+
+
+def _group(
+    driver: Driver, packer: Packer, messages: Sequence[Message], destinations: set[str]
+) -> dict[tuple[str, int | None], list[int]]:
+    groups: dict[tuple[str, int | None], list[int]] = {}
+    for destination in sorted(destinations):
+        name = packer.full(destination)
+        count: int = call(driver.partition_count, name)
+        members = [index for index, message in enumerate(messages) if message.destination == destination]
+        for partition, found in spread([messages[index] for index in members], count).items():
+            groups.setdefault((name, partition), []).extend([members[place] for place in found])
+    return groups
