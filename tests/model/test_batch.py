@@ -30,7 +30,8 @@ def fields(record: Record) -> list[Any]:
 def bytes_of(case: dict[str, Any]) -> bytes:
     if "batch" in case:
         return bytes.fromhex(case["batch"])
-    return bytes.fromhex(case["prefix"]) + bytes.fromhex(case["repeat"]) * case["times"]
+    times: int = case["times"]
+    return bytes.fromhex(case["prefix"]) + bytes.fromhex(case["repeat"]) * times
 
 
 @pytest.mark.parametrize("case", VECTORS["valid"], ids=lambda case: case["name"])

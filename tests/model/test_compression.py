@@ -1,6 +1,7 @@
 import struct
 import sys
 import tracemalloc
+from collections.abc import Callable
 
 import lz4.frame
 import pytest
@@ -110,7 +111,8 @@ def test_zstd_window_is_bounded() -> None:
 
 @pytest.mark.parametrize("kind", [0, 3])
 def test_unknown_kinds(kind: int) -> None:
-    for call in (lambda: compress(kind, b""), lambda: decompress(kind, b"", 1)):
+    calls: list[Callable[[], bytes]] = [lambda: compress(kind, b""), lambda: decompress(kind, b"", 1)]
+    for call in calls:
         with pytest.raises(OMSUnsupportException, match=f"compression {kind} is not known") as caught:
             call()
         assert (caught.value.code, caught.value.field) == (1400, "compression")
@@ -120,7 +122,8 @@ def test_unknown_kinds(kind: int) -> None:
 def test_a_missing_package_is_named(kind: int, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     packed = compress(kind, b"x")
     monkeypatch.setitem(sys.modules, module, None)
-    for call in (lambda: compress(kind, b"x"), lambda: decompress(kind, packed, 1)):
+    calls: list[Callable[[], bytes]] = [lambda: compress(kind, b"x"), lambda: decompress(kind, packed, 1)]
+    for call in calls:
         with pytest.raises(OMSUnsupportException, match=r"pip install openmessaging\[compression\]") as caught:
             call()
         assert caught.value.code == 1400

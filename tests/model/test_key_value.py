@@ -77,7 +77,7 @@ def test_names_are_text(name: Any) -> None:
 def test_update_is_all_or_nothing() -> None:
     target = KeyValue(a=1)
     with pytest.raises(OMSMessageFormatException):
-        target.update({"a": 2, "b": None})
+        target.update({"a": 2, "b": None})  # type: ignore[arg-type]
     assert target == {"a": 1}
 
 

@@ -2,9 +2,11 @@
 
 import binascii
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+READ: dict[str, Callable[[str], Any]] = {"long": int, "double": float, "binary": binascii.a2b_base64}
 SPEC = Path(__file__).parent.parent.parent / "spec"
 
 
@@ -20,8 +22,8 @@ def untag(value: Any) -> Any:
         return value
     if len(value) == 1:
         ((tag, text),) = value.items()
-        if tag in ("long", "double", "binary") and isinstance(text, str):
-            return {"long": int, "double": float, "binary": binascii.a2b_base64}[tag](text)
+        if tag in READ and isinstance(text, str):
+            return READ[tag](text)
     return {name: untag(part) for name, part in value.items()}
 
 
