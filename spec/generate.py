@@ -141,8 +141,11 @@ def valid(name: str, records: list[list[Any]], **fields: Any) -> dict[str, Any]:
     }
 
 
-ONE = [[b"hello", None, None, None]]
-TWO = [[b"", "alice", {"a": 1}, {"correlationId": "c"}], [b"\x00\xff", None, {"b": b"\x00", "f": 2.0, "t": True}, None]]
+ONE: list[list[Any]] = [[b"hello", None, None, None]]
+TWO: list[list[Any]] = [
+    [b"", "alice", {"a": 1}, {"correlationId": "c"}],
+    [b"\x00\xff", None, {"b": b"\x00", "f": 2.0, "t": True}, None],
+]
 
 
 def valid_batches() -> Iterable[dict[str, Any]]:
@@ -161,8 +164,10 @@ def valid_batches() -> Iterable[dict[str, Any]]:
         first_sequence=(1 << 40) - 1,
     )
     yield valid("born before 1970", ONE, born_ms=-1)
-    yield valid("an id of its own", [[b"x", None, None, {"messageId": "m-1"}]], attributes=8)
-    yield valid("twenty messages", [[b"%d" % i, f"key-{i}", None, None] for i in range(20)], attributes=4)
+    own: list[list[Any]] = [[b"x", None, None, {"messageId": "m-1"}]]
+    yield valid("an id of its own", own, attributes=8)
+    twenty: list[list[Any]] = [[b"%d" % i, f"key-{i}", None, None] for i in range(20)]
+    yield valid("twenty messages", twenty, attributes=4)
     yield valid(
         "a body of 300 bytes", [[bytes(300), None, {"long name of a property, over 31 bytes": "v" * 300}, None]]
     )
@@ -222,7 +227,7 @@ def invalid_batches() -> Iterable[dict[str, Any]]:
 
 def ids() -> dict[str, Any]:
     """Message ids, and a list of them in the order of time."""
-    numbers = [
+    numbers: list[tuple[int, int, int]] = [
         (0, 0, 0),
         (BORN, 7, 0),
         (BORN, 7, 255),
@@ -248,11 +253,12 @@ def reads() -> Iterable[dict[str, Any]]:
             yield {"value": tagged(value), "read": kind, "gives": tagged(value)}
     for kind, value in (("short", 1 << 15), ("short", -(1 << 15) - 1), ("int", 1 << 31), ("int", -(1 << 31) - 1)):
         yield {"value": value, "read": kind, "code": 1400}
-    right = {"boolean": True, "long": 7, "double": 0.1, "string": "7", "binary": b"7"}
+    right: dict[str, Any] = {"boolean": True, "long": 7, "double": 0.1, "string": "7", "binary": b"7"}
     for kind in ("boolean", "short", "int", "long", "float", "double", "string", "binary"):
         for of, value in right.items():
             fits = of == kind or (of == "long" and kind in WHOLE)
             yield {"value": tagged(value), "read": kind, **({"gives": tagged(value)} if fits else {"code": 1400})}
+    number: float
     for number in (0.5, float("inf"), float("nan"), 3.4028234663852886e38):
         yield {"value": tagged(number), "read": "float", "gives": tagged(number)}
     for number in (1e300, 1 / 3, 3.5e38):

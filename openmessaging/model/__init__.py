@@ -11,6 +11,7 @@ from openmessaging.model.errors import (
     OMSUnsupportException,
 )
 from openmessaging.model.headers import ExtensionHeader, Header
+from openmessaging.model.json_form import from_json, to_json
 from openmessaging.model.key_value import KeyValue, PropertyValue
 from openmessaging.model.message import VERSION, Message
 
@@ -29,4 +30,6 @@ __all__ = [
     "OMSTransactionException",
     "OMSUnsupportException",
     "PropertyValue",
+    "from_json",
+    "to_json",
 ]

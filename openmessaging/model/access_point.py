@@ -14,7 +14,6 @@ project's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os.path import expanduser
 from typing import Any
 
 import msgspec
@@ -176,10 +175,14 @@ def _is_ipv6(text: str) -> bool:
 def _directory(url: str, text: str) -> str:
     if not text.strip():
         raise _illegal(url, "no directory after `://`", example=EMBEDDED_EXAMPLE)
-    path = expanduser(text)
-    if path.startswith("~"):
-        raise _illegal(url, f"no home directory for {text!r}", example=EMBEDDED_EXAMPLE)
-    return path
+    if not text.startswith("~"):
+        return text
+    from pathlib import Path
+
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError as cause:
+        raise _illegal(url, f"no home directory for {text!r}", example=EMBEDDED_EXAMPLE) from cause
 
 
 def _written(host: str, port: int | None) -> str:

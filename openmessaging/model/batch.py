@@ -24,7 +24,7 @@ import google_crc32c
 import msgspec
 
 from openmessaging.model.compression import compress, decompress
-from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Record
 
 HEADER = struct.Struct(">IIBBHIqIQIQ")
@@ -39,6 +39,7 @@ OWN_IDS = 0b0000_1000
 PRODUCER_BITS = 40
 SEQUENCE_BITS = 40
 MAX_MESSAGES = 1 << 20
+MAX_SHARED_BYTES = (1 << 16) - 1
 MAX_DECODED_BYTES = 256 << 20
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -92,8 +93,14 @@ def make_id(born_ms: int, producer_id: int, sequence: int) -> str:
 
 
 def encode_shared(headers: dict[str, Any]) -> bytes:
-    """The headers that all messages of a producer share, encoded once for all its batches."""
-    return _encode(headers)
+    """The headers that all messages of a producer share, encoded once for all its batches.
+
+    Raises OMSMessageFormatException 1412 when they take more than `MAX_SHARED_BYTES`.
+    """
+    shared = _encode(headers)
+    if len(shared) > MAX_SHARED_BYTES:
+        raise error(1412, f"shared headers of {len(shared):,} bytes, the limit is {MAX_SHARED_BYTES:,}")
+    return shared
 
 
 def encode(
@@ -109,12 +116,15 @@ def encode(
 ) -> Batch:
     """Encode records as one batch; the compression bits of `attributes` choose an algorithm.
 
-    Raises OMSUnsupportException when its package is not installed.
+    Raises OMSRuntimeException 1418 for no messages or more than `MAX_MESSAGES`; OMSUnsupportException when the
+    compression's package is not installed.
     """
+    count = len(records)
+    if not 0 < count <= MAX_MESSAGES:
+        raise error(1418, f"a batch of {count:,} messages, the limits are 1 and {MAX_MESSAGES:,}", field="records")
     payload = _encode(records)
     if attributes & COMPRESSION_MASK:
         payload = compress(attributes & COMPRESSION_MASK, payload)
-    count = len(records)
     after = (
         _AFTER_CRC.pack(
             FORMAT, attributes, len(shared), count, born_ms, last_delta_ms, producer_id, producer_epoch, first_sequence

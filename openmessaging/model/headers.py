@@ -117,6 +117,8 @@ def read_field(name: str, value: Any) -> tuple[str, Any]:
     """
     if name != "durability":
         return name, check_header(name, value)
+    if value is None:
+        return "qos", None
     if type(value) is not int or value not in (0, 1):
         raise bad_format(name, f"0 (persistent) or 1 (not persistent) wanted, not {shown(value)}", next_step="Use qos")
     return "qos", value
