@@ -61,9 +61,8 @@ def files_touched(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
             yield f"line {node.lineno}: open"
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
-            if node.attr != "path":
-                yield f"line {node.lineno}: os.{node.attr}"
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "os" and node.attr != "path":
+            yield f"line {node.lineno}: os.{node.attr}"
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
