@@ -13,7 +13,7 @@ import msgspec
 from openmessaging import cli
 from openmessaging.broker.store import StoreOptions
 from openmessaging.model import errors
-from openmessaging.model.headers import FIELDS
+from openmessaging.model.headers import FIELDS, INT_MAX, LONG_MAX, LONG_MIN
 from openmessaging.model.spi import Backoff, GroupConfig
 
 PAGES = Path(__file__).parent.parent / "docs" / "reference"
@@ -30,12 +30,17 @@ def error_table() -> Iterator[str]:
         yield f"| {code} | {meaning} | `{type(error).__name__}` | {' | '.join(marks)} |"
 
 
+def number(value: int) -> str:
+    """A bound as people read it."""
+    return {INT_MAX: "2^31 - 1", LONG_MAX: "2^63 - 1", LONG_MIN: "-2^63"}.get(value, str(value))
+
+
 def header_table() -> Iterator[str]:
     """A row per header field."""
     yield "| standard | Python | part | type | range | default | set by |"
     yield "|---|---|---|---|---|---|---|"
     for field in FIELDS.values():
-        limits = "" if field.kind == "String" else f"{field.low} to {field.high}"
+        limits = "" if field.kind == "String" else f"{number(field.low)} to {number(field.high)}"
         default = "" if field.default is None else field.default
         setter = "provider" if field.provider else "sender"
         yield (
