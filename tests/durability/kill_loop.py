@@ -35,7 +35,7 @@ class Ledger:
         self.redelivered = 0
 
     def line(self, text: str) -> None:
-        kind, _, rest = text.partition(" ")
+        kind, _, rest = text.strip().partition(" ")
         if kind == "O":
             return
         key, number = rest.split()
