@@ -50,6 +50,7 @@ class KeyOrder:
         the lease is applied; the next call offers them again otherwise."""
         for offset in self._offered:
             heappush(self._ready, offset)
+        self._offered.clear()  # before reading, which may fail
         while self._later and self._later[0][0] <= now_ms:
             heappush(self._ready, heappop(self._later)[1])
         while len(self._ready) < messages and self._parked < LOOK_AHEAD:

@@ -258,6 +258,8 @@ class State:
         partition.start = start = operation.start
         for group in partition.queue.groups.values():
             cursor = group.by_partition[partition.id]
+            if start <= cursor.floor():
+                continue  # all of it is settled
             cursor.keys = None
             cursor.next = max(cursor.next, start)
             cursor.waiting.remove(0, start)

@@ -1,0 +1,416 @@
+"""The engine against a naive model: a dictionary per message, no ranges, no heaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from openmessaging.broker.describe import describe_group, describe_queue
+from openmessaging.broker.entry import CreateQueue, Entry, ReleaseAll, Retry, Settle, Trim
+from openmessaging.model.message import Record
+from tests.broker.harness import Broker, code_of, config
+
+QUEUES = {"default://one": 1, "default://two": 2}
+GROUPS = ("free", "keyed")
+MAX_DELIVERY = 3
+INVISIBLE_MS = 10_000
+
+
+@dataclass
+class Letter:
+    """A message as one group sees it."""
+
+    deliveries: int = 0
+    visible_ms: int = 0
+    lease: int | None = None
+
+
+@dataclass
+class Membership:
+    """A group: what is not settled, by (partition number, offset)."""
+
+    keyed: bool
+    open: dict[tuple[int, int], Letter] = field(default_factory=dict)
+
+
+@dataclass
+class Held:
+    place: tuple[str, str]
+    number: int
+    attempt: int
+    deadline_ms: int
+    left: set[int]
+
+
+@dataclass
+class NaiveQueue:
+    partitions: list[list[tuple[str | None, str]]]  # (key, id or data) per offset
+    starts: list[int]
+    visible: list[int]
+    groups: dict[str, Membership] = field(default_factory=dict)
+
+
+class EngineMachine(RuleBasedStateMachine):
+    @initialize()
+    def begin(self) -> None:
+        self.broker = Broker(sync=False)
+        self.queues: dict[str, NaiveQueue] = {}
+        self.held: dict[int, Held] = {}
+        self.over: list[tuple[str, str, int]] = []
+        self.count = 0
+        for name, partitions in QUEUES.items():
+            self.create(name, partitions)
+            for group in GROUPS:
+                self.join(name, group)
+
+    def create(self, name: str, partitions: int) -> None:
+        self.broker.do(self.broker.engine.decide_create_queue(self.broker.now, name, partitions, {"a": 1}))
+        self.queues[name] = NaiveQueue([[] for _ in range(partitions)], [0] * partitions, [0] * partitions)
+
+    def join(self, name: str, group: str) -> None:
+        order = "key" if group == "keyed" else "none"
+        settings = config(order=order, invisible_time=INVISIBLE_MS / 1000, max_delivery=MAX_DELIVERY, jitter=0.5)
+        engine = self.broker.engine
+        self.broker.do(engine.decide_create_group(self.broker.now, name, group, settings))
+        queue = self.queues[name]
+        if group not in queue.groups:
+            open_ = {
+                (number, offset): Letter()
+                for number, messages in enumerate(queue.partitions)
+                for offset in range(queue.starts[number], len(messages))
+            }
+            queue.groups[group] = Membership(order == "key", open_)
+
+    # ---- what the model does -------------------------------------------------------------------------------------
+
+    def append(self, name: str, number: int, messages: list[tuple[str | None, str]]) -> None:
+        queue = self.queues[name]
+        for message in messages:
+            offset = len(queue.partitions[number])
+            queue.partitions[number].append(message)
+            for group in queue.groups.values():
+                group.open[number, offset] = Letter()
+
+    def membership(self, held: Held) -> Membership:
+        return self.queues[held.place[0]].groups[held.place[1]]
+
+    def leave(self, lease_id: int, offsets: set[int], *, deliveries: int | None, visible_ms: int = 0) -> None:
+        """Offsets leave a lease: settled (deliveries None) or back in the queue."""
+        held = self.held[lease_id]
+        group = self.membership(held)
+        assert offsets <= held.left
+        for offset in offsets:
+            if deliveries is None:
+                del group.open[held.number, offset]
+            else:
+                group.open[held.number, offset] = Letter(deliveries, visible_ms)
+        held.left -= offsets
+        if not held.left:
+            self.forget(lease_id)
+
+    def forget(self, lease_id: int) -> None:
+        held = self.held.pop(lease_id)
+        self.over.append((*held.place, lease_id))
+
+    def fail(self, entry: Entry, wanted: dict[int, set[int]], delay_ms: int | None) -> None:
+        """Check and model what became of failed messages: put off, or dead letters."""
+        now = self.broker.now
+        placed = iter(zip(entry.placed, entry.batches, strict=True))
+        by_lease = {
+            operation.lease_id: operation for operation in entry.operations if isinstance(operation, Retry | Settle)
+        }
+        assert by_lease.keys() == wanted.keys()
+        created = {operation.name for operation in entry.operations if isinstance(operation, CreateQueue)}
+        for lease_id, operation in by_lease.items():
+            held, offsets = self.held[lease_id], set(wanted[lease_id])
+            if held.attempt < MAX_DELIVERY:
+                assert isinstance(operation, Retry)
+                base = 1000 * 2 ** (held.attempt - 1)
+                waits = operation.visible_ms - now
+                assert waits == delay_ms if delay_ms is not None else base * 0.5 <= waits <= base * 1.5
+                self.leave(lease_id, offsets, deliveries=held.attempt, visible_ms=operation.visible_ms)
+                continue
+            assert isinstance(operation, Settle)
+            name = f"{held.place[0]}.{held.place[1]}.dead-letter"
+            assert (name in created) == (name not in self.queues)
+            self.queues.setdefault(name, NaiveQueue([[]], [0], [0]))
+            created.discard(name)
+            where, _ = next(placed)
+            queue = self.queues[name]
+            engine_queue = self.broker.engine.queues[name]
+            assert where.partition_id == engine_queue.partitions[0].id
+            assert where.base_offset == len(queue.partitions[0])
+            origin = self.queues[held.place[0]].partitions[held.number]
+            self.append(name, 0, [origin[offset] for offset in sorted(offsets)])
+            self.leave(lease_id, offsets, deliveries=None)
+        assert not created
+        assert next(placed, None) is None
+
+    # ---- rules -----------------------------------------------------------------------------------------------------
+
+    @rule(
+        name=st.sampled_from(sorted(QUEUES)),
+        keys=st.text("abc-", min_size=1, max_size=6),
+        number=st.sampled_from([0, 1, None]),
+    )
+    def send(self, name: str, keys: str, number: int | None) -> None:
+        if name not in self.queues:
+            self.create(name, QUEUES[name])
+        if number is not None and number >= QUEUES[name]:
+            return
+        messages = [(None if key == "-" else key, str(self.count + i)) for i, key in enumerate(keys)]
+        self.count += len(keys)
+        entry = self.broker.send(*[Record(text.encode(), key) for key, text in messages], queue=name, partition=number)
+        partition = self.broker.engine.partitions[entry.placed[0].partition_id]
+        assert number in (None, partition.number)
+        self.append(name, partition.number, messages)
+
+    @rule()
+    def become_durable(self) -> None:
+        self.broker.engine.set_durable(len(self.broker.log) - 1)
+        for queue in self.queues.values():
+            queue.visible = [len(messages) for messages in queue.partitions]
+
+    @rule(ms=st.sampled_from([1, 500, 3_000, INVISIBLE_MS]))
+    def wait(self, ms: int) -> None:
+        self.broker.now += ms
+
+    def eligible(self, name: str, group: Membership) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
+        """(due again, new) places that may be handed out."""
+        queue, now = self.queues[name], self.broker.now
+        seen: set[tuple[int, str]] = set()
+        due, fresh = set(), set()
+        for (number, offset), letter in sorted(group.open.items()):
+            if offset >= queue.visible[number]:
+                continue
+            key = queue.partitions[number][offset][0]
+            if group.keyed and key is not None:
+                if (number, key) in seen:
+                    continue
+                seen.add((number, key))
+            if letter.lease is None and letter.visible_ms <= now:
+                (due if letter.deliveries else fresh).add((number, offset))
+        return due, fresh
+
+    @rule(data=st.data(), count=st.integers(1, 8), cut=st.sampled_from([1, 3, 100]))
+    def receive(self, data: st.DataObject, count: int, cut: int) -> None:
+        places = [(name, group) for name, queue in self.queues.items() for group in queue.groups]
+        if not places:
+            return
+        name, group_name = data.draw(st.sampled_from(places))
+        group = self.queues[name].groups[group_name]
+        due, fresh = self.eligible(name, group)
+        engine_group = self.broker.engine.group(name, group_name)
+        leases = self.broker.receive(engine_group, count, lambda _, start, end: min(end, (start // cut + 1) * cut))
+        got: set[tuple[int, int]] = set()
+        for lease in leases:
+            number = self.broker.engine.partitions[lease.partition_id].number
+            assert lease.start // cut == (lease.end - 1) // cut
+            assert lease.deadline_ms == self.broker.now + INVISIBLE_MS
+            covered = set(range(lease.start, lease.end))
+            for offset in covered:
+                letter = group.open[number, offset]
+                assert lease.attempt == letter.deliveries + 1
+                letter.lease = lease.lease_id
+                got.add((number, offset))
+            place = (name, group_name)
+            self.held[lease.lease_id] = Held(place, number, lease.attempt, lease.deadline_ms, covered)
+        assert sum(lease.end - lease.start for lease in leases) == len(got) == min(count, len(due) + len(fresh))
+        assert got <= due | fresh
+        if not group.keyed and got & fresh and len(got) == count and not self.released(name, group):
+            assert due <= got, "what is due again goes first"
+
+    def released(self, name: str, group: Membership) -> bool:
+        """Whether a message below the end of what was handed out was never delivered: it counts as due again."""
+        return any(letter.deliveries == 0 and letter.lease is None for letter in group.open.values())
+
+    def some_lease(self, data: st.DataObject) -> tuple[int, Held, list[int] | None, set[int]]:
+        lease_id = data.draw(st.sampled_from(sorted(self.held)))
+        held = self.held[lease_id]
+        part = data.draw(st.none() | st.lists(st.sampled_from(sorted(held.left)), max_size=4))
+        return lease_id, held, part, set(held.left) if part is None else set(part)
+
+    def group_of(self, held: Held):
+        return self.broker.engine.group(*held.place)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def ack(self, data: st.DataObject) -> None:
+        lease_id, held, part, offsets = self.some_lease(data)
+        self.broker.ack(self.group_of(held), lease_id, part)
+        self.leave(lease_id, offsets, deliveries=None)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), delay=st.sampled_from([None, 0.0, 2.0]))
+    def nack(self, data: st.DataObject, delay: float | None) -> None:
+        lease_id, held, part, offsets = self.some_lease(data)
+        if not offsets:
+            return
+        entry = self.broker.nack(self.group_of(held), lease_id, part, delay)
+        self.fail(entry, {lease_id: offsets}, None if delay is None else int(delay * 1000))
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        lease_id, held, part, offsets = self.some_lease(data)
+        self.broker.release(self.group_of(held), lease_id, part)
+        self.leave(lease_id, offsets, deliveries=held.attempt - 1)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), seconds=st.sampled_from([0.5, 30.0]))
+    def extend(self, data: st.DataObject, seconds: float) -> None:
+        lease_id = data.draw(st.sampled_from(sorted(self.held)))
+        held = self.held[lease_id]
+        group = self.group_of(held)
+        self.broker.do(self.broker.engine.decide_extend(self.broker.now, group.id, lease_id, seconds))
+        held.deadline_ms = self.broker.now + int(seconds * 1000)
+
+    @rule()
+    def tick(self) -> None:
+        expired = {lease_id: held.left for lease_id, held in self.held.items() if held.deadline_ms <= self.broker.now}
+        entry = self.broker.tick()
+        assert (entry is None) == (not expired)
+        if entry is not None:
+            self.fail(entry, expired, None)
+        assert (self.broker.engine.next_deadline() or self.broker.now + 1) > self.broker.now
+
+    @precondition(lambda self: self.over or self.held)
+    @rule(data=st.data())
+    def misuse(self, data: st.DataObject) -> None:
+        """Receipts that are over, another group's, or of messages given back already."""
+        engine = self.broker.engine
+        if self.over:
+            name, group, lease_id = data.draw(st.sampled_from(self.over))
+            if name in self.queues and group in self.queues[name].groups:
+                assert code_of(engine.decide_ack, engine.group(name, group).id, lease_id, None) == 1418
+        for lease_id, held in self.held.items():
+            assert code_of(engine.decide_ack, self.group_of(held).id + 1_000, lease_id, None) == 1418
+            gone = max(held.left) + 1
+            assert code_of(engine.decide_release, 0, self.group_of(held).id, lease_id, [gone]) == 1418
+
+    @rule(data=st.data(), to=st.sampled_from(["earliest", "latest", "offset:2"]))
+    def seek(self, data: st.DataObject, to: str) -> None:
+        places = [(name, group) for name, queue in self.queues.items() for group in queue.groups]
+        if not places:
+            return
+        name, group = data.draw(st.sampled_from(places))
+        engine = self.broker.engine
+        self.broker.do(engine.decide_seek(self.broker.now, engine.group(name, group), to))
+        queue = self.queues[name]
+        for lease_id in [lease_id for lease_id, held in self.held.items() if held.place == (name, group)]:
+            self.forget(lease_id)
+        open_ = queue.groups[group].open
+        open_.clear()
+        for number, messages in enumerate(queue.partitions):
+            end = len(messages)
+            start = {"earliest": queue.starts[number], "latest": end}.get(to, min(max(2, queue.starts[number]), end))
+            open_.update(((number, offset), Letter()) for offset in range(start, end))
+
+    @rule(data=st.data())
+    def trim(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.queues)))
+        engine, queue = self.broker.engine, self.queues[name]
+        if data.draw(st.booleans()):
+            entry = engine.decide_purge(self.broker.now, name)
+        else:
+            partition = engine.queues[name].partitions[0]
+            entry = engine.decide_trim(self.broker.now, {partition.id: data.draw(st.integers(0, 12))})
+        self.broker.do(entry)
+        for operation in entry.operations:
+            assert isinstance(operation, Trim)
+            number = engine.partitions[operation.partition_id].number
+            start = operation.start
+            assert start <= queue.visible[number]
+            queue.starts[number] = max(queue.starts[number], start)
+            for group in queue.groups.values():
+                for place in [place for place in group.open if place[0] == number and place[1] < start]:
+                    del group.open[place]
+            for lease_id, held in list(self.held.items()):
+                if held.place[0] == name and held.number == number:
+                    held.left -= set(range(start))
+                    if not held.left:
+                        self.forget(lease_id)
+
+    @rule(name=st.sampled_from(sorted(QUEUES)), group=st.sampled_from(GROUPS), whole=st.booleans())
+    def delete_and_make_anew(self, name: str, group: str, whole: bool) -> None:
+        engine = self.broker.engine
+        for lease_id, held in list(self.held.items()):
+            if held.place[0] == name and (whole or held.place[1] == group):
+                self.forget(lease_id)
+        if whole:
+            self.broker.do(engine.decide_delete_queue(self.broker.now, name))
+            del self.queues[name]
+            self.create(name, QUEUES[name])
+            self.join(name, "keyed")
+            self.join(name, "free")
+        else:
+            self.broker.do(engine.decide_delete_group(self.broker.now, name, group))
+            del self.queues[name].groups[group]
+            self.join(name, group)
+
+    @rule()
+    def restart(self) -> None:
+        """The process dies, another one restores the snapshot; sometimes it was the holder of all leases."""
+        self.broker.restart()
+        for queue in self.queues.values():
+            queue.visible = [len(messages) for messages in queue.partitions]
+
+    @rule()
+    def release_all(self) -> None:
+        entry = self.broker.engine.decide_release_all(self.broker.now)
+        assert (entry is None) == (not self.held)
+        if entry is None:
+            return
+        self.broker.do(entry)
+        assert isinstance(entry.operations[-1], ReleaseAll)
+        last = {lease_id: held.left for lease_id, held in self.held.items() if held.attempt == MAX_DELIVERY}
+        self.fail(entry, last, None)
+        for lease_id, held in list(self.held.items()):
+            self.leave(lease_id, set(held.left), deliveries=held.attempt)
+
+    @rule()
+    def replay(self) -> None:
+        assert self.broker.replayed().snapshot() == self.broker.engine.snapshot()
+
+    # ---- what always holds -----------------------------------------------------------------------------------------
+
+    @invariant()
+    def groups_agree(self) -> None:
+        if not hasattr(self, "broker"):
+            return
+        engine = self.broker.engine
+        assert sorted(engine.queues) == sorted(self.queues)
+        assert engine.leases.keys() == self.held.keys()
+        for name, queue in self.queues.items():
+            info = describe_queue(engine.queues[name])
+            assert info.offsets == list(zip(queue.starts, queue.visible, strict=True))
+            for group_name, group in queue.groups.items():
+                found = describe_group(engine.group(name, group_name), self.broker.contents)
+                touched = [letter for letter in group.open.values() if letter.lease is not None]
+                assert found.in_flight == len(touched)
+                waits = [letter for letter in group.open.values() if letter.lease is None and letter.deliveries]
+                assert found.retrying == len(waits)
+                assert found.lag == sum(offset < queue.visible[number] for number, offset in group.open)
+                for number, messages in enumerate(queue.partitions):
+                    open_ = [offset for where, offset in group.open if where == number]
+                    assert found.floors[number] == min(open_, default=len(messages))
+            for number, lowest in enumerate(engine.queues[name].consumed_before()):
+                floors = [engine.group(name, group).cursors[number].floor() for group in queue.groups]
+                assert lowest == min(floors, default=queue.starts[number])
+
+    @invariant()
+    def deadlines_are_kept(self) -> None:
+        if hasattr(self, "broker") and self.held:
+            deadline = self.broker.engine.next_deadline()
+            assert deadline is not None
+            assert deadline <= min(held.deadline_ms for held in self.held.values())
+
+    def teardown(self) -> None:
+        if hasattr(self, "broker"):
+            self.replay()
+
+
+EngineMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestEngineAgainstModel = EngineMachine.TestCase
