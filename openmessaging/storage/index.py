@@ -59,7 +59,8 @@ class PartitionIndexes:
         self._buffered = 0
         self._added: deque[tuple[int, int, int, int, int, int]] = deque()
         self._cache_ids = 0
-        self._new_files = False
+        self._new_files = True
+        """Whether names in the directory may not be durable yet: those of an earlier process count."""
         if disk is not None:
             try:
                 disk.make_directory(directory)
