@@ -44,9 +44,14 @@ class _Inode:
         if data:
             self.dirty |= set(range(position // SECTOR_BYTES, (end - 1) // SECTOR_BYTES + 1))
 
-    def sync(self) -> None:
-        self._settle(self.dirty, len(self.shown))
-        self.dirty.clear()
+    def sync(self, sectors: set[int] | None = None) -> None:
+        """Make all of it durable, or only some sectors."""
+        self._settle(self.dirty if sectors is None else sectors, len(self.shown))
+        self.dirty = set() if sectors is None else self.dirty - sectors
+
+    def forget(self, sectors: set[int], chance: random.Random) -> None:
+        """After a failed sync: some of the sectors are taken for clean and will never be written."""
+        self.dirty -= {sector for sector in sorted(sectors) if chance.random() < 0.5}
 
     def crash(self, chance: random.Random) -> None:
         """Keep a random part of what was not synced; the system shows what is on the disk from here on."""
@@ -102,10 +107,20 @@ class SimulatedFile:
         with self._disk.lock:
             self._check()
             if self._disk.sync_fails(self._path):
-                chance = self._disk.random
-                self._inode.dirty = {sector for sector in sorted(self._inode.dirty) if chance.random() < 0.5}
+                self._inode.forget(set(self._inode.dirty), self._disk.random)
                 raise self._disk.failure(self._path)
             self._inode.sync()
+
+    def write_durable(self, position: int, parts: Sequence[bytes]) -> None:
+        """Write the parts and make their sectors durable, no others."""
+        with self._disk.lock:
+            self.write_at(position, parts)
+            end = position + sum(map(len, parts))
+            sectors = set(range(position // SECTOR_BYTES, (end - 1) // SECTOR_BYTES + 1)) if end > position else set()
+            if self._disk.sync_fails(self._path):
+                self._inode.forget(sectors, self._disk.random)
+                raise self._disk.failure(self._path)
+            self._inode.sync(sectors)
 
     def allocate(self, size: int) -> None:
         """Reserve the space up to `size`."""

@@ -27,6 +27,12 @@ SEGMENT_BYTES = 64 * 1024
 _SIZES = (0, 1, 7, 30, 100, 480, 512, 1000, 5_000, 20_000, 90_000)
 
 
+def _storage_error(failure: OMSRuntimeException) -> None:
+    """The only error that a disk may cause."""
+    if failure.code != 1501:
+        raise AssertionError(f"not a storage error: {failure}") from failure
+
+
 class StorageRun:
     """One seed: a store, its disk, and what must be true of them."""
 
@@ -109,18 +115,18 @@ class StorageRun:
             try:
                 result = self.log.append(parts, reserved=self.random.random() < 0.1)
             except OMSRuntimeException as failure:
-                assert failure.code == 1501, failure
-                assert self.log.max_index() == len(self.bodies) - 1, "a refused entry was staged"
-                return
+                _storage_error(failure)
+                break
             assert result.index == len(self.bodies), f"index {result.index}, wanted {len(self.bodies)}"
             self.bodies.append(b"".join(parts))
             self._place(result.index, result.body_position, result.size)
+        assert self.log.max_index() == len(self.bodies) - 1, "a refused entry was staged"
 
     def _flush(self, *, sync: bool = True) -> None:
         try:
             last = self.log.flush(sync=sync)
         except OMSRuntimeException as failure:
-            assert failure.code == 1501, failure
+            _storage_error(failure)
             self._poisoned()
             return
         assert last == len(self.bodies) - 1
@@ -135,7 +141,7 @@ class StorageRun:
         try:
             self.log.append([b"refused"], reserved=True)
         except OMSRuntimeException as refusal:
-            assert refusal.code == 1501, refusal
+            _storage_error(refusal)
         else:
             raise AssertionError("a poisoned log took an entry")
         self._check()
@@ -167,7 +173,7 @@ class StorageRun:
             if self.bodies:
                 self.snapshots.save(len(self.bodies) - 1, " ".join(map(str, self.ends)).encode())
         except OMSRuntimeException as failure:
-            assert failure.code == 1501, failure
+            _storage_error(failure)
             self._crash()
 
     def _drop(self) -> None:
@@ -178,7 +184,7 @@ class StorageRun:
         try:
             self.log.drop_before(self.dropped)
         except OMSRuntimeException as failure:
-            assert failure.code == 1501, failure
+            _storage_error(failure)
         assert self.log.min_index() <= self.dropped
 
     def _crash(self) -> None:
@@ -193,7 +199,7 @@ class StorageRun:
             self.synced = len(self.bodies) - 1
             clean = True
         except OMSRuntimeException as failure:
-            assert failure.code == 1501, failure
+            _storage_error(failure)
             clean = False
         if self.random.random() < 0.5:
             self.disk.crash()
@@ -240,23 +246,19 @@ class StorageRun:
         self._check_damaged(twin)
 
     def _check_damaged(self, twin: SimulatedDisk) -> None:
-        report = verify(ROOT, twin)
+        whole = verify(ROOT, twin).whole
+        failed = True
         try:
             log = Log.open(twin, ROOT, zero_fill=self.zero_fill, segment_bytes=SEGMENT_BYTES, scan_from=0)
-        except OMSRuntimeException as failure:
-            assert failure.code == 1501, failure
-            assert not report.whole, f"verify found nothing, but opening failed: {failure}"
-            return
-        cut = log.recovery.cut
-        assert cut is None or cut.index > self.synced, f"a flipped bit was taken for a torn write: {cut}"
-        assert log.max_index() >= self.synced, "entries are missing and nothing was said"
-        for index in range(log.min_index(), log.max_index() + 1):
-            try:
+            cut = log.recovery.cut
+            assert cut is None or cut.index > self.synced, f"a flipped bit was taken for a torn write: {cut}"
+            assert log.max_index() >= self.synced, "entries are missing and nothing was said"
+            for index in range(log.min_index(), log.max_index() + 1):
                 assert log.get(index).body == self.bodies[index], f"wrong bytes at index {index}"
-            except OMSRuntimeException as failure:
-                assert failure.code == 1501, failure
-                assert not report.whole, f"verify found nothing, but reading failed: {failure}"
-                return
+            failed = False
+        except OMSRuntimeException as failure:
+            _storage_error(failure)
+        assert not (failed and whole), "reading found damage, verify did not"
 
     def _check(self) -> None:
         index = self.log.min_index()

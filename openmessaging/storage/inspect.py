@@ -13,11 +13,12 @@ import msgspec
 
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.storage.index_file import ENTRY_BYTES, HEADER_BYTES, check_header, entry_is_whole, entry_seed
+from openmessaging.storage.interface import SegmentInfo
 from openmessaging.storage.lock import holder
 from openmessaging.storage.recovery import Scan, SegmentRead, check_clean, judge, read_clean, segment_read
 from openmessaging.storage.segment.format import ENTRY_HEADER_BYTES, FORMAT, segment_base
 from openmessaging.storage.segment.reader import find_entries, walk
-from openmessaging.storage.segment.writer import Segment, SegmentInfo, load_segment
+from openmessaging.storage.segment.writer import Segment, load_segment
 from openmessaging.storage.snapshot import SnapshotStore, check_snapshot, snapshot_name
 from openmessaging.system.disk import Disk, SystemDisk
 
