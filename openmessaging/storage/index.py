@@ -31,10 +31,9 @@ __all__ = ["IndexDamaged", "IndexEntry", "PartitionIndexes"]
 
 SUFFIX = ".idx"
 _BLOCKS = 512
-_MAX_BUFFERED = 65_536
+_MAX_BUFFERED = 16_384
 _MAX_ADDED = 1_024
 _REWRITE_BYTES = 1 << 20
-_TAIL_BYTES = BLOCK_ENTRIES * ENTRY_BYTES
 _COPY_BYTES = 1 << 20
 
 
@@ -59,7 +58,8 @@ class PartitionIndexes:
         self._buffered = 0
         self._added: deque[tuple[int, int, int, int, int, int]] = deque()
         self._cache_ids = 0
-        self._new_files = False
+        self._new_files = True
+        """Whether names in the directory may not be durable yet: those of an earlier process count."""
         if disk is not None:
             try:
                 disk.make_directory(directory)
@@ -84,11 +84,19 @@ class PartitionIndexes:
         while added:  # one by one: another thread may append meanwhile
             partition_id, base_offset, count, position, size, timestamp_ms = added.popleft()
             partition = self._partitions.get(partition_id) or self._create(partition_id)
-            partition.add(base_offset, count, position, size, timestamp_ms)
-            self._buffered += 1
-            if len(partition.tail) % _TAIL_BYTES == 0 and self._disk is not None:
-                self._spill([partition])
-        if self._buffered > _MAX_BUFFERED and self._disk is not None:
+            if base_offset < partition.end_offset:
+                raise IndexDamaged(partition_id, f"offset {base_offset} was added after {partition.end_offset}")
+            partition.last_ms = max(timestamp_ms, partition.last_ms)
+            tail = partition.tail
+            tail.append(IndexEntry(base_offset, count, position, size, partition.last_ms))
+            partition.total += 1
+            partition.unsynced = True
+            partition.end_offset = base_offset + count
+            if self._disk is not None:
+                self._buffered += 1
+                if len(tail) % BLOCK_ENTRIES == 0:
+                    self._spill([partition])
+        if self._buffered > _MAX_BUFFERED:
             self._spill(list(self._partitions.values()))
 
     def find(self, partition_id: int, offset: int) -> IndexEntry | None:
@@ -96,7 +104,13 @@ class PartitionIndexes:
         with self._lock:
             self._take_in()
             partition = self._partitions.get(partition_id)
-            return partition.find(offset) if partition is not None else None
+            if partition is None:
+                return None
+            recent = partition.recent
+            if recent.base_offset <= offset < recent.base_offset + recent.count:
+                return recent
+            entry = partition.from_offset(offset)
+            return entry if entry is not None and entry.base_offset <= offset else None
 
     def next(self, partition_id: int, offset: int) -> IndexEntry | None:
         """The first batch that holds or follows an offset, None when none does. Raises IndexDamaged."""
@@ -133,11 +147,10 @@ class PartitionIndexes:
             if partition is None:
                 return
             partition.first = partition.search(lambda entry: entry.base_offset + entry.count > before_offset)
-            dead = partition.first * ENTRY_BYTES
             if self._disk is None:
-                del partition.tail[:dead]
-                partition.renumber(0, self._next_cache_id())
-            elif dead >= _REWRITE_BYTES and partition.first * 2 > partition.total:
+                del partition.tail[: partition.first]
+                partition.renumber(self._next_cache_id())
+            elif partition.first * ENTRY_BYTES >= _REWRITE_BYTES and partition.first * 2 > partition.total:
                 with contextlib.suppress(OSError):  # the old file is whole: try again with the next trim
                     self._rewrite(self._disk, partition)
 
@@ -208,7 +221,7 @@ class PartitionIndexes:
                 problem = check_header(file.read_at(0, HEADER_BYTES), partition_id, path)
                 if problem is not None:
                     raise IndexDamaged(partition_id, f"{path}: {problem}")
-                partition.stored = _count_before(file, partition_id, end_offset)
+                partition.take_up(_count_before(file, partition_id, end_offset))
                 self._check_reach(partition, start_offset, end_offset)
                 file.truncate(HEADER_BYTES + partition.stored * ENTRY_BYTES)
             except OSError as failure:
@@ -265,7 +278,7 @@ class PartitionIndexes:
         disk.sync_directory(self._directory)
         if self._files is not None:
             self._files.forget(partition.path)
-        partition.renumber(partition.stored - partition.first, self._next_cache_id())
+        partition.renumber(self._next_cache_id())
 
     def _path(self, partition_id: int) -> str:
         return os.path.join(self._directory, f"{partition_id}{SUFFIX}")

@@ -29,9 +29,9 @@ ENTRY_BYTES = 32
 BLOCK_ENTRIES = 128
 _HEADER = struct.Struct(">8sHH4xQ")
 _ENTRY = struct.Struct(">QQQII")
+_FIELDS = struct.Struct(">QQQI")
 _CRC = struct.Struct(">I")
 _MAGIC = b"OMS-IDX\0"
-_CHECKED = ENTRY_BYTES - 4
 _HINTS = 64
 _extend = google_crc32c.extend
 
@@ -75,10 +75,9 @@ def check_header(data: bytes, partition_id: int, path: str) -> str | None:
 
 
 def entry_is_whole(data: bytes, at: int, seed: int) -> bool:
-    """Whether the CRC of an encoded entry matches."""
-    return len(data) >= at + ENTRY_BYTES and bool(
-        _extend(seed, bytes(data[at : at + _CHECKED])) == _CRC.unpack_from(data, at + _CHECKED)[0]
-    )
+    """Whether an encoded entry is there and its CRC matches."""
+    end = at + ENTRY_BYTES
+    return len(data) >= end and bool(_extend(seed, data[at : end - 4]) == int.from_bytes(data[end - 4 : end], "big"))
 
 
 def entry_seed(partition_id: int) -> int:
@@ -86,11 +85,22 @@ def entry_seed(partition_id: int) -> int:
     return int(google_crc32c.value(partition_id.to_bytes(8, "big")))
 
 
-def decode_entry(data: bytes | bytearray, at: int) -> IndexEntry:
+def decode_entry(data: bytes, at: int) -> IndexEntry:
     """The entry at `at`, unchecked."""
     offset_time, position, time_count, size, _ = _ENTRY.unpack_from(data, at)
     timestamp_ms = (offset_time & 0xFFFF) << 32 | time_count >> 32
     return IndexEntry(offset_time >> 16, time_count & 0xFFFFFFFF, position, size, timestamp_ms)
+
+
+def encode_entry(entry: IndexEntry, seed: int) -> bytes:
+    """The bytes of an entry, its CRC included."""
+    fields = _FIELDS.pack(
+        entry.base_offset << 16 | entry.timestamp_ms >> 32,
+        entry.position,
+        (entry.timestamp_ms & 0xFFFFFFFF) << 32 | entry.count,
+        entry.size,
+    )
+    return fields + int(_extend(seed, fields)).to_bytes(4, "big")
 
 
 class IndexFile:
@@ -101,15 +111,17 @@ class IndexFile:
         "_cache_id",
         "_files",
         "_hints",
-        "_recent",
         "_seed",
+        "_window",
         "end_offset",
         "first",
         "last_ms",
         "partition_id",
         "path",
+        "recent",
         "stored",
         "tail",
+        "total",
         "unsynced",
     )
 
@@ -119,11 +131,15 @@ class IndexFile:
         self.partition_id = partition_id
         self.path = path
         self.stored = 0
-        self.tail = bytearray()
+        self.tail: list[IndexEntry] = []
+        self.total = 0
+        """Entries there are, trimmed ones included."""
         self.first = 0
         """Number of the first entry that was not trimmed."""
         self.end_offset = 0
         self.last_ms = 0
+        self.recent = IndexEntry(0, 0, 0, 0, 0)
+        """The entry found last."""
         self.unsynced = True
         self._seed = entry_seed(partition_id)
         self._files = files
@@ -131,101 +147,76 @@ class IndexFile:
         self._blocks = blocks
         self._cache_id = cache_id
         self._hints: dict[int, int] = {}
-        self._recent: IndexEntry | None = None
-
-    @property
-    def total(self) -> int:
-        """Entries there are, trimmed ones included."""
-        return self.stored + len(self.tail) // ENTRY_BYTES
+        self._window = (0, b"")
 
     def file(self) -> File:
         """The open file, created if missing. Raises OSError."""
         assert self._files is not None
         return self._files.get(self.path)
 
-    def add(self, base_offset: int, count: int, position: int, size: int, timestamp_ms: int) -> None:
-        """Add a batch in memory. Its time counts as at least that of the one before."""
-        if base_offset < self.end_offset:
-            raise IndexDamaged(self.partition_id, f"offset {base_offset} was added after {self.end_offset}")
-        if timestamp_ms < self.last_ms:
-            timestamp_ms = self.last_ms
-        else:
-            self.last_ms = timestamp_ms
-        self.unsynced = True
-        self.tail += _ENTRY.pack(
-            base_offset << 16 | timestamp_ms >> 32, position, (timestamp_ms & 0xFFFFFFFF) << 32 | count, size, 0
-        )
-        self.end_offset = base_offset + count
-
-    def encoded_tail(self) -> bytes:
-        """The entries in memory as they go to the file."""
-        for at in range(0, len(self.tail), ENTRY_BYTES):
-            crc = _extend(self._seed, bytes(self.tail[at : at + _CHECKED]))
-            _CRC.pack_into(self.tail, at + _CHECKED, crc)
-        return bytes(self.tail)
-
     def spill(self) -> None:
         """Write the entries in memory to the file, not durable. Raises OSError; nothing is lost then."""
-        if self.tail:
-            data = self.encoded_tail()
-            file = self.file()
-            if self.stored == 0:  # a file of this name from an earlier life does not count
-                file.truncate(0)
-                file.write_at(0, [encode_header(self.partition_id), data])
-            else:
-                file.write_at(HEADER_BYTES + self.stored * ENTRY_BYTES, [data])
-            self.stored += len(data) // ENTRY_BYTES
-            self.tail.clear()
-            self.unsynced = True
+        if not self.tail:
+            return
+        data = b"".join([encode_entry(entry, self._seed) for entry in self.tail])
+        file = self.file()
+        if self.stored == 0:  # a file of this name from an earlier life does not count
+            file.truncate(0)
+            file.write_at(0, [encode_header(self.partition_id), data])
+        else:
+            file.write_at(HEADER_BYTES + self.stored * ENTRY_BYTES, [data])
+        self.stored = self.total
+        self.tail = []
+        self.unsynced = True
 
     def entry(self, number: int) -> IndexEntry:
         """An entry by number. Raises IndexDamaged when it is not whole."""
         if number >= self.stored:
-            return decode_entry(self.tail, (number - self.stored) * ENTRY_BYTES)
-        block_number, place = divmod(number, BLOCK_ENTRIES)
-        at = place * ENTRY_BYTES
-        key = (self._cache_id, block_number)
-        block = self._blocks.get(key, at + ENTRY_BYTES)
-        if block is None:
-            size = min(self.stored - block_number * BLOCK_ENTRIES, BLOCK_ENTRIES) * ENTRY_BYTES
-            block = self.read(block_number * BLOCK_ENTRIES, size)
-            self._blocks.put(key, block)
+            return self.tail[number - self.stored]
+        first, block = self._window
+        at = (number - first) * ENTRY_BYTES
+        if at < 0 or at >= len(block):
+            first = number & -BLOCK_ENTRIES
+            at = (number - first) * ENTRY_BYTES
+            block = self._block(first, at + ENTRY_BYTES)
+            self._window = (first, block)
         if not entry_is_whole(block, at, self._seed):
             raise IndexDamaged(self.partition_id, f"entry {number} of {self.path} is damaged")
         return decode_entry(block, at)
+
+    def _block(self, first: int, size: int) -> bytes:
+        key = (self._cache_id, first)
+        block = self._blocks.get(key, size)
+        if block is None:
+            block = self.read(first, min(self.stored - first, BLOCK_ENTRIES) * ENTRY_BYTES)
+            self._blocks.put(key, block)
+        return block
 
     def read(self, number: int, size: int) -> bytes:
         """Bytes of the file from an entry on."""
         try:
             return self.file().read_at(HEADER_BYTES + number * ENTRY_BYTES, size)
         except OSError as failure:
-            raise IndexDamaged(
-                self.partition_id, f"cannot read {self.path}: {failure.strerror or failure}"
-            ) from failure
-
-    def find(self, offset: int) -> IndexEntry | None:
-        """The batch that holds an offset; one after the other costs no search, for several readers at once."""
-        recent = self._recent
-        if recent is not None and recent.base_offset <= offset < recent.base_offset + recent.count:
-            return recent
-        entry = self.from_offset(offset)
-        return entry if entry is not None and entry.base_offset <= offset else None
+            reason = f"cannot read {self.path}: {failure.strerror or failure}"
+            raise IndexDamaged(self.partition_id, reason) from failure
 
     def from_offset(self, offset: int) -> IndexEntry | None:
-        """The first batch that ends after an offset, None when none does."""
+        """The first batch that ends after an offset, None when none does.
+
+        One batch after the other costs no search, for several readers at once: each find leaves a hint for the next.
+        """
         if offset >= self.end_offset:
             return None
-        number = self._hints.get(offset, -1)
-        if not self.first <= number < self.total:
-            number = self.search(lambda entry: entry.base_offset + entry.count > offset)
-        if number >= self.total:
-            return None
-        entry = self.entry(number)
         hints = self._hints
+        number = hints.get(offset, -1)
+        if number < self.first or number >= self.total:
+            number = self.search(lambda entry: entry.base_offset + entry.count > offset)
+            if number >= self.total:
+                return None
+        entry = self.recent = self.entry(number)
         if len(hints) >= _HINTS:
             del hints[next(iter(hints))]
         hints[entry.base_offset + entry.count] = number + 1
-        self._recent = entry
         return entry
 
     def search(self, holds: Callable[[IndexEntry], bool]) -> int:
@@ -242,31 +233,29 @@ class IndexFile:
     def relocate(self, base_offset: int, position: int) -> bool:
         """Change where a batch lies; False when it is not there. Raises OSError."""
         number = self.search(lambda entry: entry.base_offset >= base_offset)
-        if number >= self.total:
+        entry = self.entry(number) if number < self.total else None
+        if entry is None or entry.base_offset != base_offset:
             return False
-        entry = self.entry(number)
-        if entry.base_offset != base_offset:
-            return False
-        self._recent = None
+        entry = IndexEntry(base_offset, entry.count, position, entry.size, entry.timestamp_ms)
         if number >= self.stored:
-            struct.pack_into(">Q", self.tail, (number - self.stored) * ENTRY_BYTES + 8, position)
-            return True
-        fields = _ENTRY.pack(
-            base_offset << 16 | entry.timestamp_ms >> 32,
-            position,
-            (entry.timestamp_ms & 0xFFFFFFFF) << 32 | entry.count,
-            entry.size,
-            0,
-        )[:_CHECKED]
-        data = fields + _CRC.pack(_extend(self._seed, fields))
-        self.file().write_at(HEADER_BYTES + number * ENTRY_BYTES, [data])
-        self._blocks.forget((self._cache_id, number // BLOCK_ENTRIES))
-        self.unsynced = True
+            self.tail[number - self.stored] = entry
+        else:
+            self.file().write_at(HEADER_BYTES + number * ENTRY_BYTES, [encode_entry(entry, self._seed)])
+            self._blocks.forget((self._cache_id, number & -BLOCK_ENTRIES))
+            self._window = (0, b"")
+            self.unsynced = True
+        self.recent = entry
         return True
 
-    def renumber(self, stored: int, cache_id: int) -> None:
-        """The entries before `first` are gone from the file or from memory."""
+    def take_up(self, stored: int) -> None:
+        """Use the first entries of the file that is there."""
+        self.stored = self.total = stored
+
+    def renumber(self, cache_id: int) -> None:
+        """The entries before `first` are gone from the file, or from memory."""
+        self.stored = max(self.stored - self.first, 0)
+        self.total -= self.first
         self.first = 0
-        self.stored = stored
         self._cache_id = cache_id
         self._hints.clear()
+        self._window = (0, b"")

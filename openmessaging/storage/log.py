@@ -280,19 +280,25 @@ class Log(ReadableLog):
     def drop_before(self, index: int) -> int:
         """Delete the segments whose entries are all below `index`, never the last; returns how many.
 
-        Oldest first and each durably, so that a crash leaves no hole. Raises OMSRuntimeException 1501.
+        Oldest first, each durable before the next, so that a crash leaves no hole. Raises OMSRuntimeException 1501.
         """
         segments = self._list.all
         keep = min(self._list.at_index(index), bisect_left(self._list.positions, self._writing.base_position))
         dropped = 0
         try:
-            for segment in segments[:keep]:
+            for segment in segments[: max(keep, 0)]:
+                self._disk.sync_directory(self._directory)
                 self._files.forget(segment.path)
                 self._disk.remove(segment.path)
-                self._disk.sync_directory(self._directory)
                 dropped += 1
+            if dropped:
+                self._disk.sync_directory(self._directory)
         except OSError as failure:
-            raise error(1501, f"cannot remove a segment: {failure.strerror or failure}") from failure
+            raise error(
+                1501,
+                f"cannot remove a segment in {self._directory}: {failure.strerror or failure}",
+                next_step="Check the disk; it is tried again later",
+            ) from failure
         finally:
             with self._lock:
                 self._list = SegmentList(self._list.all[dropped:])

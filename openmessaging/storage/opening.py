@@ -55,6 +55,7 @@ def open_log(disk: Disk, root: str, *, segment_bytes: int, zero_fill: bool, from
         for name in disk.list(directory):
             if name.endswith(SPARE_SUFFIX):
                 disk.remove(os.path.join(directory, name))
+        disk.sync_directory(directory)  # a process that died may have left a segment whose name is not yet durable
         mark = read_clean(disk, root)
         segments = load_segments(disk, directory)
         if not segments:

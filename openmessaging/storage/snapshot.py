@@ -72,6 +72,7 @@ class SnapshotStore:
         1101 when a newer release wrote it, 1501 when snapshots are there but none is whole.
         """
         self.problems = []
+        self._settle_names()
         for index in reversed(self.indexes()):
             path = os.path.join(self._directory, snapshot_name(index))
             try:
@@ -91,6 +92,16 @@ class SnapshotStore:
         """The indexes that have a snapshot, oldest first."""
         stems = [name.removesuffix(SUFFIX) for name in self._disk.list(self._directory) if name.endswith(SUFFIX)]
         return sorted(int(stem) for stem in stems if stem.isdigit())
+
+    def _settle_names(self) -> None:
+        """Make durable what a process that died may have renamed only: the log before it may be dropped now."""
+        if not self._disk.exists(self._directory):
+            return
+        try:
+            self._disk.sync_directory(self._directory)
+        except OSError as failure:
+            reason = f"cannot open the snapshots in {self._directory}: {failure.strerror or failure}"
+            raise error(1501, reason, next_step="Check the disk and the directory's permissions") from failure
 
     def _clear_temporary(self) -> None:
         for name in self._disk.list(self._directory):

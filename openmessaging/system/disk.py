@@ -94,6 +94,7 @@ _JOIN_BYTES = 64 * 1024
 """Parts that sum up to less than this, or average less than 4 KiB, are joined: copying beats a long vector."""
 _ZEROS = bytes(1024 * 1024)
 _NO_ALLOCATE = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
+_NO_FLAG = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class SystemFile:
@@ -131,16 +132,18 @@ class SystemFile:
 
     def write_durable(self, position: int, parts: Sequence[bytes]) -> None:
         """Write and sync the parts; where the system can, in one call instead of two (RWF_DSYNC)."""
-        if _DSYNC is None:
-            self.write_at(position, parts)
-            self.sync()
-            return
-        total = sum(map(len, parts))
-        if total >= _JOIN_BYTES and len(parts) > 1:
-            parts = [b"".join(parts)] if total < 4096 * len(parts) else parts
-        if len(parts) > _BUFFERS_PER_CALL or os.pwritev(self._descriptor, parts, position, _DSYNC) != total:
-            self.write_at(position, parts)  # too many pieces, or cut short by a signal: again, and all of it
-            self.sync()
+        if _DSYNC is not None and len(parts) <= _BUFFERS_PER_CALL:
+            total = sum(map(len, parts))
+            if _JOIN_BYTES <= total < 4096 * len(parts):
+                parts = [b"".join(parts)]
+            try:
+                if os.pwritev(self._descriptor, parts, position, _DSYNC) == total:
+                    return
+            except OSError as error:
+                if error.errno not in _NO_FLAG:
+                    raise
+        self.write_at(position, parts)  # no such flag here, too many parts, or cut short by a signal: all of it again
+        self.sync()
 
     def _write_vector(self, position: int, parts: Sequence[bytes]) -> int:
         total = sum(map(len, parts))
