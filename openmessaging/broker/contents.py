@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from openmessaging.storage.index import IndexEntry, PartitionIndexes
-
 from openmessaging.broker.entry import Lease, Placed
 from openmessaging.broker.state import State
 from openmessaging.model.batch import BatchHeader, decode
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Delivery
+from openmessaging.storage.index import IndexEntry, PartitionIndexes
 from openmessaging.storage.interface import Storage
 
 _CACHED_BATCHES = 64

@@ -28,6 +28,7 @@ class Maintenance:
     Args:
         runner: whose store it is.
         snapshots: where snapshots go; None for a store in memory.
+        snapshot_index: index of the newest one, -1 without any.
         flush: the flush mode of the store.
         flush_interval: seconds between syncs with `interval`.
     """
@@ -36,6 +37,7 @@ class Maintenance:
         self,
         runner: Runner,
         snapshots: SnapshotStore | None,
+        snapshot_index: int,
         flush: Literal["always", "interval", "never"],
         flush_interval: float,
     ) -> None:
@@ -47,7 +49,7 @@ class Maintenance:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="openmessaging-upkeep", daemon=True)
         self._dirty = False
-        self._snapshot_index = runner.storage.max_index()
+        self._snapshot_index = snapshot_index
         self._snapshot_position = runner.storage.max_position()
         runner.on_dirty = self._on_dirty
 
@@ -56,10 +58,11 @@ class Maintenance:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread and wait for it."""
+        """Stop the thread, if it runs, and wait for it."""
         self._stopping = True
         self._wake.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def snapshot(self) -> None:
         """Write a snapshot of the state as it is now, once the log up to there is durable."""
@@ -104,7 +107,7 @@ class Maintenance:
                 if self._dirty and not self._stopping:
                     continue
             try:
-                self._work(clock.monotonic() >= next_round)
+                self.work(full_round=clock.monotonic() >= next_round)
                 now = clock.monotonic()
                 if self._flush_interval is not None and now >= next_sync:
                     self._runner.storage.flush(sync=True)
@@ -119,7 +122,8 @@ class Maintenance:
             deadline = self._runner.engine.next_deadline()
         return ROUND if deadline is None else (deadline - self._runner.clock.now_ms()) / 1000
 
-    def _work(self, full_round: bool) -> None:
+    def work(self, *, full_round: bool) -> None:
+        """Do what is due; a full round looks after snapshots and space too. Raises OMSRuntimeException 1501."""
         runner = self._runner
         if self._dirty:
             self._dirty = False

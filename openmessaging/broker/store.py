@@ -9,14 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import secrets
 from typing import Literal
 
 import msgspec
-from openmessaging.storage.index import IndexDamaged, PartitionIndexes
-from openmessaging.storage.lock import StoreLock
-from openmessaging.storage.memory import MemoryLog
-from openmessaging.storage.snapshot import SnapshotStore
 
 from openmessaging.broker.contents import StoredContents, is_copy, place
 from openmessaging.broker.draft import Limits
@@ -26,8 +21,12 @@ from openmessaging.broker.maintenance import Maintenance
 from openmessaging.broker.runner import Runner
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Durability
+from openmessaging.storage.index import IndexDamaged, PartitionIndexes
 from openmessaging.storage.interface import Storage
+from openmessaging.storage.lock import StoreLock
 from openmessaging.storage.log import Log
+from openmessaging.storage.memory import MemoryLog
+from openmessaging.storage.snapshot import SnapshotStore
 from openmessaging.system import Clock, Disk, SystemClock, SystemDisk
 
 
@@ -74,14 +73,31 @@ class Store:
             self._lock.release()
 
 
-def open_store(directory: str, options: StoreOptions, *, disk: Disk | None = None, clock: Clock | None = None) -> Store:
+def open_store(
+    directory: str,
+    options: StoreOptions,
+    *,
+    disk: Disk | None = None,
+    clock: Clock | None = None,
+    chance: random.Random | None = None,
+    upkeep: bool = True,
+) -> Store:
     """Open or create the store in a directory.
+
+    Args:
+        directory: where it lies.
+        options: how it is run.
+        disk: the system's when None; a store on another disk takes no lock.
+        clock: the system's when None.
+        chance: where salts and the jitter of back-offs come from.
+        upkeep: False leaves `Store.maintenance` to be driven by the caller, on one thread: for simulations.
 
     Raises OMSRuntimeException: 1503 when another process (named) has it, 1501 for damage in the log (with its
     position) or a directory that cannot be written, 1101 for a store of a newer format.
     """
     disk = disk or SystemDisk()
     clock = clock or SystemClock()
+    chance = chance or random.SystemRandom()
     real = disk.__class__ is SystemDisk
     lock = StoreLock.acquire(directory) if real else None
     try:
@@ -93,24 +109,26 @@ def open_store(directory: str, options: StoreOptions, *, disk: Disk | None = Non
             segment_bytes=options.segment_bytes,
             zero_fill=options.flush == "always",
             scan_from=found[0] + 1 if found else 0,
-            salt=secrets.randbits(64),
+            salt=chance.getrandbits(64),
         )
         indexes = PartitionIndexes(disk, os.path.join(directory, "index"))
-        runner = _recover(storage, indexes, found, options, clock)
+        runner = _recover(storage, indexes, found, options, clock, chance)
     except BaseException:
         if lock is not None:
             lock.release()
         raise
-    maintenance = Maintenance(runner, snapshots, options.flush, options.flush_interval)
-    maintenance.start()
+    snapshot_index = found[0] if found is not None else -1
+    maintenance = Maintenance(runner, snapshots, snapshot_index, options.flush, options.flush_interval)
+    if upkeep:
+        maintenance.start()
     return Store(runner, maintenance, lock)
 
 
 def open_memory(options: StoreOptions, *, clock: Clock | None = None) -> Store:
     """A store in memory, for tests: the same engine, nothing on disk."""
     clock = clock or SystemClock()
-    runner = _recover(MemoryLog(), PartitionIndexes(None, ""), None, options, clock)
-    maintenance = Maintenance(runner, None, "never", options.flush_interval)
+    runner = _recover(MemoryLog(), PartitionIndexes(None, ""), None, options, clock, random.SystemRandom())
+    maintenance = Maintenance(runner, None, -1, "never", options.flush_interval)
     maintenance.start()
     return Store(runner, maintenance, None)
 
@@ -121,11 +139,12 @@ def _recover(
     found: tuple[int, bytes] | None,
     options: StoreOptions,
     clock: Clock,
+    chance: random.Random,
 ) -> Runner:
     contents = StoredContents(storage, indexes)
     engine = Engine(
         contents,
-        random.Random(),  # noqa: S311 - jitter of back-offs
+        chance,
         Limits(auto_create=options.auto_create, default_partitions=options.partitions),
     )
     applied = -1
