@@ -25,6 +25,28 @@ SLOW_SYNC = 0.002
 """Seconds: above this an event loop hands its syncs to the thread."""
 
 
+class Waiter:
+    """One thread's wait for an index."""
+
+    __slots__ = ("_error", "_lock")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self._error: OMSRuntimeException | None = None
+
+    def release(self, error: OMSRuntimeException | None) -> None:
+        """End the wait; called once, by whoever leads."""
+        self._error = error
+        self._lock.release()
+
+    def wait(self) -> None:
+        """Block until it is released. Raises OMSRuntimeException 1501 when the disk failed."""
+        self._lock.acquire()
+        if self._error is not None:
+            raise self._error
+
+
 class Committer:
     """Decides who syncs. Methods ending in `_locked` are called under the owner's lock.
 
@@ -32,7 +54,7 @@ class Committer:
         storage: the log.
         lock: the owner's lock.
         on_durable: called under the lock with the index that a sync has covered.
-        sync: False leaves the sync to others (`flush=interval` and `never`): entries are only written.
+        sync: False for `flush=interval` and `never`: entries are only written, unless somebody asks for a sync.
     """
 
     def __init__(
@@ -51,6 +73,7 @@ class Committer:
         self._sync = sync
         self._busy = False
         self._waiting: deque[tuple[int, Release]] = deque()
+        self._waiting_for_sync: deque[tuple[int, Release]] = deque()
         self._recent_worst = 0.0
         self._turn = threading.Semaphore(0)
         self._handed_over = False
@@ -69,37 +92,43 @@ class Committer:
         self._busy = True
         return True
 
-    def wait_locked(self, index: int, release: Release) -> None:
-        """Register for an index and make sure that somebody syncs."""
-        self._waiting.append((index, release))
+    def wait_locked(self, index: int, release: Release, *, sync: bool = False) -> None:
+        """Register for an index and see to it that somebody leads; `sync` waits for the disk in every flush mode."""
+        (self._waiting_for_sync if sync else self._waiting).append((index, release))
         if not self._busy:
             self._busy = True
             self._hand_over()
 
-    def lead(self) -> None:
-        """Write and sync what is staged, let go all that it covers, and hand over if others wait.
+    def lead(self, *, sync: bool = False) -> None:
+        """Write what is staged, sync it where the flush mode or somebody waiting wants that (or `sync`), let go all
+        that it covers, and hand over if others wait. The only place that flushes the log.
 
         Raises OMSRuntimeException 1501 when the disk failed; everybody who waits gets the same error.
         """
+        sync = sync or self._sync or bool(self._waiting_for_sync)
         started = self._clock.monotonic()
         try:
-            index = self._storage.flush(sync=self._sync)
+            index = self._storage.flush(sync=sync)
         except OMSRuntimeException as cause:
             with self._lock:
-                failed, self._waiting = self._waiting, deque()
+                failed = [*self._waiting, *self._waiting_for_sync]
+                self._waiting.clear()
+                self._waiting_for_sync.clear()
                 self._busy = False
             for _, release in failed:
                 release(cause)
             raise
         took = self._clock.monotonic() - started
         self._recent_worst = max(took, self._recent_worst * 0.9)
-        waiting = self._waiting
+        waiting, for_sync = self._waiting, self._waiting_for_sync
         ready: list[Release] = []
         with self._lock:
             self._on_durable(index)
             while waiting and waiting[0][0] <= index:
                 ready.append(waiting.popleft()[1])
-            if waiting:
+            while sync and for_sync and for_sync[0][0] <= index:
+                ready.append(for_sync.popleft()[1])
+            if waiting or for_sync:
                 self._hand_over()
             else:
                 self._busy = False

@@ -110,7 +110,7 @@ class Maintenance:
                 self.work(full_round=clock.monotonic() >= next_round)
                 now = clock.monotonic()
                 if self._flush_interval is not None and now >= next_sync:
-                    self._runner.storage.flush(sync=True)
+                    self._runner.flush()
                     next_sync = now + self._flush_interval
             except OMSRuntimeException:
                 pass  # a failed disk is told to whoever sends next; upkeep goes on for reads and acknowledgements

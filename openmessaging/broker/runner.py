@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from openmessaging.broker.committer import Committer
+from openmessaging.broker.committer import Committer, Waiter
 from openmessaging.broker.contents import StoredContents, is_copy, place
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import FORMAT as ENTRY_FORMAT
@@ -79,19 +79,16 @@ class Runner:
         Raises OMSRuntimeException: 1404, 1405 for a missing queue or namespace, 1501 when the disk is full or failed,
         1503 after `close`.
         """
-        waiter: threading.Lock | None = None
         with self.lock:
             placements, index = self.stage_send_locked(batches)
             lead = self.committer.claim_locked()
             if not lead:
-                waiter, failure = _new_waiter()
-                self.committer.wait_locked(index, failure.release)
+                waiter = Waiter()
+                self.committer.wait_locked(index, waiter.release)
         if lead:
             self.committer.lead()
-        elif waiter is not None:
-            waiter.acquire()
-            if failure.error is not None:
-                raise failure.error
+        else:
+            waiter.wait()
         return placements
 
     def stage_send_locked(self, batches: Sequence[OutgoingBatch]) -> tuple[list[Placement], int]:
@@ -160,28 +157,20 @@ class Runner:
         self.flush()
 
     def flush(self) -> None:
-        """Return once everything staged so far is on disk, whatever the flush mode."""
-        waiter = None
+        """Return once everything staged so far is on disk, whatever the flush mode. Raises OMSRuntimeException 1501."""
         with self.lock:
             self._settle_acks()
             index = self.storage.max_index()
-            if not self.durable:
-                lead = False
-            else:
-                if self.storage.durable_index() >= index:
-                    return
-                lead = self.committer.claim_locked()
-                if not lead:
-                    waiter, failure = _new_waiter()
-                    self.committer.wait_locked(index, failure.release)
-        if waiter is not None:
-            waiter.acquire()
-            if failure.error is not None:
-                raise failure.error
-        elif lead:
-            self.committer.lead()
+            if self.storage.durable_index() >= index:
+                return
+            lead = self.committer.claim_locked()
+            if not lead:
+                waiter = Waiter()
+                self.committer.wait_locked(index, waiter.release, sync=True)
+        if lead:
+            self.committer.lead(sync=True)
         else:
-            self.storage.flush(sync=True)
+            waiter.wait()
 
     # ---- receiving -----------------------------------------------------------------------------------------------
 
@@ -254,7 +243,7 @@ class Runner:
         with self.lock:
             self._settle_acks()
             self._dirty = False
-            lead = self.durable and self.committer.claim_locked()
+            lead = self.committer.claim_locked()
         if lead:
             self.committer.lead()
 
@@ -315,26 +304,6 @@ class Runner:
         self.readers.fire(engine.grown)
         engine.woken.clear()
         engine.grown.clear()
-
-
-class _Waiter:
-    """One thread's wait for the committer."""
-
-    __slots__ = ("error", "lock")
-
-    def __init__(self, lock: threading.Lock) -> None:
-        self.lock = lock
-        self.error: OMSRuntimeException | None = None
-
-    def release(self, error: OMSRuntimeException | None) -> None:
-        self.error = error
-        self.lock.release()
-
-
-def _new_waiter() -> tuple[threading.Lock, _Waiter]:
-    lock = threading.Lock()
-    lock.acquire()
-    return lock, _Waiter(lock)
 
 
 def _nothing() -> None:

@@ -36,20 +36,16 @@ class BlockingEmbeddedDriver(Admin):
         """Append one batch now; the future completes when it is durable."""
         future: Future[Placement] = Future()
         runner = self.runner
+
+        def release(error: OMSRuntimeException | None) -> None:
+            if error is None:
+                future.set_result(placements[0])
+            else:
+                future.set_exception(error)
+
         with runner.lock:
             placements, index = runner.stage_send_locked((batch,))
-            if runner.durable:
-
-                def release(error: OMSRuntimeException | None) -> None:
-                    if error is None:
-                        future.set_result(placements[0])
-                    else:
-                        future.set_exception(error)
-
-                runner.committer.wait_locked(index, release)
-                return future
-        runner.storage.flush(sync=False)
-        future.set_result(placements[0])
+            runner.committer.wait_locked(index, release)
         return future
 
     def partition_count(self, destination: str) -> int:
