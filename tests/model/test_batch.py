@@ -254,8 +254,9 @@ def test_a_length_must_cover_the_shared_headers() -> None:
                 parse_header(bytes(head))
 
 
-def test_ids_have_forty_bits_for_producer_and_sequence() -> None:
+def test_limits_of_the_format_page() -> None:
     assert batch.PRODUCER_BITS == batch.SEQUENCE_BITS == 40
+    assert batch.MAX_DECODED_BYTES == 256 << 20
 
 
 def test_the_picture_in_the_docstring_is_the_format() -> None:
