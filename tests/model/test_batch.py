@@ -236,6 +236,15 @@ def test_limits_of_encoding() -> None:
     assert caught.value.code == 1412
 
 
+def test_a_position_counts_towards_the_end() -> None:
+    data = whole(encode(ONE, shared=b"\x80", born_ms=1, producer_id=2, first_sequence=3))
+    for at, what in ((len(data) - 47, "it ends inside the header"), (len(data), "it ends inside the header")):
+        with pytest.raises(OMSRuntimeException, match=what):
+            parse_header(data, at)
+    with pytest.raises(OMSRuntimeException, match="its length does not fit"):
+        parse_header(bytes(30) + data[:-1], 30)
+
+
 def test_what_encode_leaves_out_is_zero() -> None:
     header = parse_header(whole(encode(ONE, shared=b"\x80", born_ms=1, producer_id=2, first_sequence=3)))
     assert (header.attributes, header.producer_epoch, header.last_delta_ms) == (0, 0, 0)
