@@ -78,6 +78,10 @@ FIELDS: dict[str, Field] = {field.name: field for field in _TABLE}
 NAMES: dict[str, str] = {field.attribute: field.name for field in _TABLE}
 """The standard name of each snake_case name."""
 
+_STRINGS = frozenset(field.name for field in _TABLE if field.kind == "String")
+_SHORT = MAX_STRING_BYTES // 4
+"""Characters that fit `MAX_STRING_BYTES` whatever they are."""
+
 PROVIDER_FIELDS = frozenset(field.name for field in _TABLE if field.provider)
 """Standard names of the fields whose value on a message to be sent is ignored."""
 
@@ -90,6 +94,8 @@ def check_header(name: str, value: Any) -> Any:
     Raises OMSMessageFormatException naming the field: 1400 for an unknown name, a wrong type, an empty or unprintable
     String, a number outside its range or a destination left out; 1412 for a String over `MAX_STRING_BYTES`.
     """
+    if type(value) is str and name in _STRINGS and 0 < len(value) <= _SHORT and value.isprintable():
+        return value  # most values: every message that is created comes through here
     field = FIELDS.get(name)
     if field is None:
         raise _unknown(name)
@@ -140,7 +146,7 @@ def _check_string(name: str, value: Any) -> str:
         raise bad_format(name, "it is empty", next_step="Leave it unset instead")
     if not text.isprintable():
         raise bad_format(name, f"{shown(text)} holds characters that are not printable")
-    if len(text) * 4 > MAX_STRING_BYTES and len(text.encode()) > MAX_STRING_BYTES:
+    if len(text) > _SHORT and len(text.encode()) > MAX_STRING_BYTES:
         raise OMSMessageFormatException(
             1412,
             f"{name}: {len(text.encode()):,} bytes, the limit is {MAX_STRING_BYTES:,}",

@@ -58,6 +58,10 @@ def test_other_types(url: Any) -> None:
     assert caught.value.code == 10001
 
 
+def test_default_ports() -> None:
+    assert VECTORS["default_ports"] == DEFAULT_PORTS
+
+
 def test_options_are_pointed_to_the_attributes() -> None:
     with pytest.raises(OMSRuntimeException, match=r"Options go into the attributes. A right one is"):
         parse("oms:kafka://h/r?tls=1")

@@ -230,10 +230,42 @@ def test_limits_of_encoding() -> None:
     with pytest.raises(OMSRuntimeException, match="1,048,577 messages") as caught:
         encode([*most, *ONE], shared=b"\x80", born_ms=0, producer_id=0, first_sequence=0)
     assert caught.value.code == 1418
-    assert len(encode_shared({"bornHost": "x" * 65521})) == 65534
+    assert len(encode_shared({"bornHost": "x" * 65522})) == batch.MAX_SHARED_BYTES == 65535
     with pytest.raises(OMSRuntimeException, match="65,536 bytes, the limit is 65,535") as caught:
         encode_shared({"bornHost": "x" * 65523})
     assert caught.value.code == 1412
+
+
+def test_a_position_counts_towards_the_end() -> None:
+    data = whole(encode(ONE, shared=b"\x80", born_ms=1, producer_id=2, first_sequence=3))
+    for at, what in ((len(data) - 47, "it ends inside the header"), (len(data), "it ends inside the header")):
+        with pytest.raises(OMSRuntimeException, match=what):
+            parse_header(data, at)
+    with pytest.raises(OMSRuntimeException, match="its length does not fit"):
+        parse_header(bytes(30) + data[:-1], 30)
+
+
+def test_what_encode_leaves_out_is_zero() -> None:
+    header = parse_header(whole(encode(ONE, shared=b"\x80", born_ms=1, producer_id=2, first_sequence=3)))
+    assert (header.attributes, header.producer_epoch, header.last_delta_ms) == (0, 0, 0)
+    with pytest.raises(AttributeError):
+        header.count = 2  # type: ignore[misc]
+
+
+def test_a_length_must_cover_the_shared_headers() -> None:
+    head = bytearray(encode(ONE, shared=bytes(5), born_ms=1, producer_id=2, first_sequence=3).head)
+    for length, fits in ((44, False), (45, True), (46, False)):
+        head[:4] = struct.pack(">I", length)
+        if fits:
+            assert parse_header(bytes(head)).size == len(head) == 53
+        else:
+            with pytest.raises(OMSRuntimeException, match="its length does not fit"):
+                parse_header(bytes(head))
+
+
+def test_limits_of_the_format_page() -> None:
+    assert batch.PRODUCER_BITS == batch.SEQUENCE_BITS == 40
+    assert batch.MAX_DECODED_BYTES == 256 << 20
 
 
 def test_the_picture_in_the_docstring_is_the_format() -> None:

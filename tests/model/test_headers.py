@@ -67,6 +67,7 @@ def test_types_of_the_table() -> None:
 
 
 def test_a_long_string_is_a_header_too_large() -> None:
+    assert MAX_STRING_BYTES == 1024
     assert check_header("messageKey", "x" * MAX_STRING_BYTES)
     assert check_header("messageKey", "ä" * (MAX_STRING_BYTES // 2))
     for text in ("x" * (MAX_STRING_BYTES + 1), "ä" * (MAX_STRING_BYTES // 2 + 1)):

@@ -145,6 +145,11 @@ def test_puts_refuse(put: str, value: Any) -> None:
     assert not entries
 
 
+def test_errors_name_the_range() -> None:
+    with pytest.raises(OMSMessageFormatException, match="k: 32768 is outside -32768 to 32767"):
+        KeyValue().put_short("k", 32768)
+
+
 def test_it_is_a_dict_and_stays_one_of_its_kind() -> None:
     entries = KeyValue(a=1)
     entries |= {"b": 2}
