@@ -96,13 +96,8 @@ class Runner:
         if len(batches) == 1:
             outgoing = batches[0]
             queue = self.engine.queues.get(outgoing.destination)
-            if queue is not None and not self.closed:
-                number = outgoing.partition
-                if number is None and len(queue.partitions) == 1:
-                    number = 0
-                if number is not None and 0 <= number < len(queue.partitions):
-                    placement, index = self._append_batch(queue.partitions[number], outgoing.batch)
-                    return [placement], index
+            if queue is not None and len(queue.partitions) == 1 and not outgoing.partition and not self.closed:
+                return self._append_batch(queue.partitions[0], outgoing.batch)
         entry = self.engine.decide_send(self.clock.now_ms(), batches)
         index = self.stage_locked(entry, reserved=False)
         partitions = self.engine.partitions
@@ -111,8 +106,8 @@ class Runner:
             for placed in entry.placed
         ], index
 
-    def _append_batch(self, partition: Partition, batch: Batch) -> tuple[Placement, int]:
-        """The common case: one batch for one partition that is there. Same bytes as `entry.encode` makes."""
+    def _append_batch(self, partition: Partition, batch: Batch) -> tuple[list[Placement], int]:
+        """The common case: one batch for a queue of one partition. Same bytes as `entry.encode` makes."""
         now_ms = self.clock.now_ms()
         base_offset = partition.end
         head, payload = batch.head, batch.payload
@@ -124,7 +119,7 @@ class Runner:
         self.indexes.add(partition.id, base_offset, batch.count, position, len(head) + len(payload), now_ms)
         if not self.durable:
             self._on_durable(index)
-        return Placement(partition.number, base_offset, now_ms, self._durability), index
+        return [Placement(partition.number, base_offset, now_ms, self._durability)], index
 
     def stage_locked(self, entry: Entry, *, reserved: bool = True) -> int:
         """Append a decided entry to the log and apply it; returns its index."""
@@ -300,8 +295,10 @@ class Runner:
 
     def _wake(self) -> None:
         engine = self.engine
-        self.receivers.fire(engine.woken)
-        self.readers.fire(engine.grown)
+        if self.receivers.waiting:
+            self.receivers.fire(engine.woken)
+        if self.readers.waiting:
+            self.readers.fire(engine.grown)
         engine.woken.clear()
         engine.grown.clear()
 

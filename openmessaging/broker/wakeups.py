@@ -11,28 +11,28 @@ Wake = Callable[[], None]
 class Wakeups:
     """Wake-ups by the id of a group or partition; each is called once and forgotten."""
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self._waiting: dict[int, list[Wake]] = {}
+        self.waiting: dict[int, list[Wake]] = {}
+        """By key; empty when nobody waits."""
 
     def add(self, key: int, wake: Wake) -> None:
         """Register for the next event of a key."""
-        self._waiting.setdefault(key, []).append(wake)
+        self.waiting.setdefault(key, []).append(wake)
 
     def forget(self, key: int, wake: Wake) -> None:
         """Take a registration back; no error when it was called already."""
-        waiting = self._waiting.get(key, [])
+        waiting = self.waiting.get(key, [])
         if wake in waiting:
             waiting.remove(wake)
 
     def fire(self, keys: Iterable[int]) -> None:
         """Call whoever waits for one of the keys."""
-        if self._waiting:
-            for key in keys:
-                for wake in self._waiting.pop(key, ()):
-                    wake()
+        for key in keys:
+            for wake in self.waiting.pop(key, ()):
+                wake()
 
     def fire_all(self) -> None:
         """Call everybody: nothing more will come."""
-        self.fire(list(self._waiting))
+        self.fire(list(self.waiting))
