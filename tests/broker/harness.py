@@ -6,6 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from openmessaging.broker.draft import Limits
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Lease, Settle, decode, encode
@@ -54,9 +56,9 @@ class StoredInMemory:
 class Broker:
     """Decide, append, apply, in one call each; `now` is the time in ms."""
 
-    def __init__(self, limits: Limits = Limits(), *, sync: bool = True) -> None:
+    def __init__(self, limits: Limits | None = None, *, sync: bool = True) -> None:
         self.contents = StoredInMemory()
-        self.limits = limits
+        self.limits = limits = limits or Limits()
         self.engine = self.contents.engine = Engine(self.contents, random.Random(7), limits)
         self.log: list[bytes] = []
         self.now = 1_000
@@ -140,9 +142,7 @@ def offsets(leases: list[Lease]) -> list[int]:
 
 def code_of(call: Any, *arguments: Any, **named: Any) -> int:
     """The code of the error that a call raises."""
-    try:
+    with pytest.raises(OMSRuntimeException) as caught:
         call(*arguments, **named)
-    except OMSRuntimeException as error:
-        assert error.reason
-        return error.code
-    raise AssertionError("no error")
+    assert caught.value.reason
+    return caught.value.code

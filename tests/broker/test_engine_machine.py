@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hypothesis import settings, strategies as st
+from hypothesis import settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from openmessaging.broker.describe import describe_group, describe_queue
@@ -14,7 +16,7 @@ from tests.broker.harness import Broker, code_of, config
 
 QUEUES = {"default://one": 1, "default://two": 2}
 GROUPS = ("free", "keyed")
-MAX_DELIVERY = 3
+MAX_DELIVERY = 2
 INVISIBLE_MS = 10_000
 
 
@@ -64,6 +66,9 @@ class EngineMachine(RuleBasedStateMachine):
             self.create(name, partitions)
             for group in GROUPS:
                 self.join(name, group)
+        self.send("default://one", "ab-aabc-a", 0)
+        self.send("default://two", "abca--", 1)
+        self.become_durable()
 
     def create(self, name: str, partitions: int) -> None:
         self.broker.do(self.broker.engine.decide_create_queue(self.broker.now, name, partitions, {"a": 1}))
@@ -173,9 +178,11 @@ class EngineMachine(RuleBasedStateMachine):
         for queue in self.queues.values():
             queue.visible = [len(messages) for messages in queue.partitions]
 
-    @rule(ms=st.sampled_from([1, 500, 3_000, INVISIBLE_MS]))
-    def wait(self, ms: int) -> None:
+    @rule(ms=st.sampled_from([500, 3_000, INVISIBLE_MS]), ticks=st.booleans())
+    def wait(self, ms: int, ticks: bool) -> None:
         self.broker.now += ms
+        if ticks:
+            self.tick()
 
     def eligible(self, name: str, group: Membership) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
         """(due again, new) places that may be handed out."""
@@ -235,39 +242,32 @@ class EngineMachine(RuleBasedStateMachine):
     def group_of(self, held: Held):
         return self.broker.engine.group(*held.place)
 
-    @precondition(lambda self: self.held)
-    @rule(data=st.data())
     def ack(self, data: st.DataObject) -> None:
         lease_id, held, part, offsets = self.some_lease(data)
         self.broker.ack(self.group_of(held), lease_id, part)
         self.leave(lease_id, offsets, deliveries=None)
 
-    @precondition(lambda self: self.held)
-    @rule(data=st.data(), delay=st.sampled_from([None, 0.0, 2.0]))
-    def nack(self, data: st.DataObject, delay: float | None) -> None:
+    def nack(self, data: st.DataObject) -> None:
         lease_id, held, part, offsets = self.some_lease(data)
         if not offsets:
             return
+        delay = data.draw(st.sampled_from([None, 0.0, 2.0]))
         entry = self.broker.nack(self.group_of(held), lease_id, part, delay)
         self.fail(entry, {lease_id: offsets}, None if delay is None else int(delay * 1000))
 
-    @precondition(lambda self: self.held)
-    @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
         lease_id, held, part, offsets = self.some_lease(data)
         self.broker.release(self.group_of(held), lease_id, part)
         self.leave(lease_id, offsets, deliveries=held.attempt - 1)
 
-    @precondition(lambda self: self.held)
-    @rule(data=st.data(), seconds=st.sampled_from([0.5, 30.0]))
-    def extend(self, data: st.DataObject, seconds: float) -> None:
+    def extend(self, data: st.DataObject) -> None:
         lease_id = data.draw(st.sampled_from(sorted(self.held)))
         held = self.held[lease_id]
         group = self.group_of(held)
+        seconds = data.draw(st.sampled_from([0.5, 30.0]))
         self.broker.do(self.broker.engine.decide_extend(self.broker.now, group.id, lease_id, seconds))
         held.deadline_ms = self.broker.now + int(seconds * 1000)
 
-    @rule()
     def tick(self) -> None:
         expired = {lease_id: held.left for lease_id, held in self.held.items() if held.deadline_ms <= self.broker.now}
         entry = self.broker.tick()
@@ -276,8 +276,6 @@ class EngineMachine(RuleBasedStateMachine):
             self.fail(entry, expired, None)
         assert (self.broker.engine.next_deadline() or self.broker.now + 1) > self.broker.now
 
-    @precondition(lambda self: self.over or self.held)
-    @rule(data=st.data())
     def misuse(self, data: st.DataObject) -> None:
         """Receipts that are over, another group's, or of messages given back already."""
         engine = self.broker.engine
@@ -290,8 +288,8 @@ class EngineMachine(RuleBasedStateMachine):
             gone = max(held.left) + 1
             assert code_of(engine.decide_release, 0, self.group_of(held).id, lease_id, [gone]) == 1418
 
-    @rule(data=st.data(), to=st.sampled_from(["earliest", "latest", "offset:2"]))
-    def seek(self, data: st.DataObject, to: str) -> None:
+    def seek(self, data: st.DataObject) -> None:
+        to = data.draw(st.sampled_from(["earliest", "latest", "offset:2"]))
         places = [(name, group) for name, queue in self.queues.items() for group in queue.groups]
         if not places:
             return
@@ -308,7 +306,6 @@ class EngineMachine(RuleBasedStateMachine):
             start = {"earliest": queue.starts[number], "latest": end}.get(to, min(max(2, queue.starts[number]), end))
             open_.update(((number, offset), Letter()) for offset in range(start, end))
 
-    @rule(data=st.data())
     def trim(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.queues)))
         engine, queue = self.broker.engine, self.queues[name]
@@ -333,8 +330,9 @@ class EngineMachine(RuleBasedStateMachine):
                     if not held.left:
                         self.forget(lease_id)
 
-    @rule(name=st.sampled_from(sorted(QUEUES)), group=st.sampled_from(GROUPS), whole=st.booleans())
-    def delete_and_make_anew(self, name: str, group: str, whole: bool) -> None:
+    def delete_and_make_anew(self, data: st.DataObject) -> None:
+        name, group = data.draw(st.sampled_from(sorted(QUEUES))), data.draw(st.sampled_from(GROUPS))
+        whole = data.draw(st.booleans())
         engine = self.broker.engine
         for lease_id, held in list(self.held.items()):
             if held.place[0] == name and (whole or held.place[1] == group):
@@ -350,15 +348,13 @@ class EngineMachine(RuleBasedStateMachine):
             del self.queues[name].groups[group]
             self.join(name, group)
 
-    @rule()
-    def restart(self) -> None:
+    def restart(self, _: object) -> None:
         """The process dies, another one restores the snapshot; sometimes it was the holder of all leases."""
         self.broker.restart()
         for queue in self.queues.values():
             queue.visible = [len(messages) for messages in queue.partitions]
 
-    @rule()
-    def release_all(self) -> None:
+    def release_all(self, _: object) -> None:
         entry = self.broker.engine.decide_release_all(self.broker.now)
         assert (entry is None) == (not self.held)
         if entry is None:
@@ -370,9 +366,20 @@ class EngineMachine(RuleBasedStateMachine):
         for lease_id, held in list(self.held.items()):
             self.leave(lease_id, set(held.left), deliveries=held.attempt)
 
-    @rule()
-    def replay(self) -> None:
+    def replay(self, _: object = None) -> None:
         assert self.broker.replayed().snapshot() == self.broker.engine.snapshot()
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), how=st.sampled_from([ack, ack, nack, nack, release, extend]))
+    def settle(self, data: st.DataObject, how: Callable[[EngineMachine, st.DataObject], None]) -> None:
+        how(self, data)
+
+    @rule(
+        data=st.data(),
+        how=st.sampled_from([misuse, seek, trim, delete_and_make_anew, restart, release_all, replay]),
+    )
+    def disturb(self, data: st.DataObject, how: Callable[[EngineMachine, st.DataObject], None]) -> None:
+        how(self, data)
 
     # ---- what always holds -----------------------------------------------------------------------------------------
 
@@ -412,5 +419,5 @@ class EngineMachine(RuleBasedStateMachine):
             self.replay()
 
 
-EngineMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+EngineMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
 TestEngineAgainstModel = EngineMachine.TestCase

@@ -1,0 +1,58 @@
+import random
+
+from openmessaging.broker import snapshot
+from openmessaging.broker.engine import Engine
+from tests.broker.harness import QUEUE, Broker, code_of
+
+
+def busy() -> Broker:
+    broker = Broker()
+    broker.do(broker.engine.decide_create_namespace(0, "shop"))
+    broker.do(broker.engine.decide_create_queue(0, "shop://b", 2, {"retention": "consumed"}))
+    broker.send(*"0123456789")
+    group = broker.join(max_delivery=5)
+    broker.join("keys", order="key")
+    lease, other = broker.receive(group, 8, lambda _, start, end: min(end, start + 4))
+    broker.nack(group, lease.lease_id, [1, 3], 3.0)
+    broker.ack(group, other.lease_id, [5])
+    return broker
+
+
+def test_restored_and_replayed_states_are_the_same_bytes():
+    broker = busy()
+    state = broker.engine.snapshot()
+    restored = Engine(broker.contents, random.Random())
+    restored.restore(state)
+    assert restored.snapshot() == broker.replayed().snapshot() == state
+    assert restored.namespaces == {"default", "shop"}
+    assert restored.queues["shop://b"].config == {"retention": "consumed"}
+    assert restored.queues[QUEUE].partitions[0].visible == 10
+    assert restored.group(QUEUE, "keys").config.order == "key"
+
+
+def test_restored_deadlines_and_deliveries_go_on():
+    broker = busy()
+    broker.restart()
+    group = broker.engine.group(QUEUE, "g")
+    assert broker.engine.next_deadline() == broker.now + 3_000
+    broker.now += 3_000
+    broker.engine.woken.clear()
+    assert broker.engine.tick(broker.now) is None
+    assert group.id in broker.engine.woken
+    again = broker.receive(group, 2)
+    assert [(lease.start, lease.end, lease.attempt) for lease in again] == [(1, 2, 2), (3, 4, 2)]
+    assert broker.engine.next_deadline() == 1_000 + 30_000
+
+
+def test_a_newer_format_and_damage():
+    broker = busy()
+    state = broker.engine.snapshot()
+    engine = broker.engine
+    assert code_of(engine.restore, bytes((snapshot.FORMAT + 1,)) + state[1:]) == 1101
+    for damaged in (b"", state[:-1], state[:1], state[:1] + b"\xc1", b"\x01\x90"):
+        assert code_of(engine.restore, damaged) == 1501
+    assert engine.snapshot() == state, "a refused snapshot changes nothing"
+
+
+def test_the_first_byte_is_the_version():
+    assert Broker().engine.snapshot()[0] == snapshot.FORMAT
