@@ -1,3 +1,5 @@
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +20,7 @@ def offsets_of(spans: list[tuple[int, int]]) -> list[int]:
 def test_offsets_become_ranges_that_do_not_touch(offsets):
     spans = ranges.from_offsets(offsets)
     assert offsets_of(spans) == sorted(set(offsets))
-    assert all(one[1] < other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] < other[0] for one, other in itertools.pairwise(spans))
 
 
 @given(OFFSETS, st.integers(0, 20), st.integers(1, 10))
