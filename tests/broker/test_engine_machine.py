@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -13,45 +12,12 @@ from openmessaging.broker.describe import describe_group, describe_queue
 from openmessaging.broker.entry import CreateQueue, Entry, ReleaseAll, Retry, Settle, Trim
 from openmessaging.model.message import Record
 from tests.broker.harness import Broker, code_of, config
+from tests.broker.naive import Held, Letter, Membership, NaiveQueue
 
 QUEUES = {"default://one": 1, "default://two": 2}
 GROUPS = ("free", "keyed")
 MAX_DELIVERY = 2
 INVISIBLE_MS = 10_000
-
-
-@dataclass
-class Letter:
-    """A message as one group sees it."""
-
-    deliveries: int = 0
-    visible_ms: int = 0
-    lease: int | None = None
-
-
-@dataclass
-class Membership:
-    """A group: what is not settled, by (partition number, offset)."""
-
-    keyed: bool
-    open: dict[tuple[int, int], Letter] = field(default_factory=dict)
-
-
-@dataclass
-class Held:
-    place: tuple[str, str]
-    number: int
-    attempt: int
-    deadline_ms: int
-    left: set[int]
-
-
-@dataclass
-class NaiveQueue:
-    partitions: list[list[tuple[str | None, str]]]  # (key, id or data) per offset
-    starts: list[int]
-    visible: list[int]
-    groups: dict[str, Membership] = field(default_factory=dict)
 
 
 class EngineMachine(RuleBasedStateMachine):
@@ -176,30 +142,13 @@ class EngineMachine(RuleBasedStateMachine):
     def become_durable(self) -> None:
         self.broker.engine.set_durable(len(self.broker.log) - 1)
         for queue in self.queues.values():
-            queue.visible = [len(messages) for messages in queue.partitions]
+            queue.all_visible()
 
     @rule(ms=st.sampled_from([500, 3_000, INVISIBLE_MS]), ticks=st.booleans())
     def wait(self, ms: int, ticks: bool) -> None:
         self.broker.now += ms
         if ticks:
             self.tick()
-
-    def eligible(self, name: str, group: Membership) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
-        """(due again, new) places that may be handed out."""
-        queue, now = self.queues[name], self.broker.now
-        seen: set[tuple[int, str]] = set()
-        due, fresh = set(), set()
-        for (number, offset), letter in sorted(group.open.items()):
-            if offset >= queue.visible[number]:
-                continue
-            key = queue.partitions[number][offset][0]
-            if group.keyed and key is not None:
-                if (number, key) in seen:
-                    continue
-                seen.add((number, key))
-            if letter.lease is None and letter.visible_ms <= now:
-                (due if letter.deliveries else fresh).add((number, offset))
-        return due, fresh
 
     @rule(data=st.data(), count=st.integers(1, 8), cut=st.sampled_from([1, 3, 100]))
     def receive(self, data: st.DataObject, count: int, cut: int) -> None:
@@ -208,7 +157,7 @@ class EngineMachine(RuleBasedStateMachine):
             return
         name, group_name = data.draw(st.sampled_from(places))
         group = self.queues[name].groups[group_name]
-        due, fresh = self.eligible(name, group)
+        due, fresh = self.queues[name].eligible(group, self.broker.now)
         engine_group = self.broker.engine.group(name, group_name)
         leases = self.broker.receive(engine_group, count, lambda _, start, end: min(end, (start // cut + 1) * cut))
         got: set[tuple[int, int]] = set()
@@ -352,7 +301,7 @@ class EngineMachine(RuleBasedStateMachine):
         """The process dies, another one restores the snapshot; sometimes it was the holder of all leases."""
         self.broker.restart()
         for queue in self.queues.values():
-            queue.visible = [len(messages) for messages in queue.partitions]
+            queue.all_visible()
 
     def release_all(self, _: object) -> None:
         entry = self.broker.engine.decide_release_all(self.broker.now)
