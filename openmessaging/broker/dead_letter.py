@@ -85,12 +85,10 @@ def move(draft: Draft, contents: Contents, lease: HeldLease, spans: list[tuple[i
 def _original(contents: Contents, partition_id: int, offset: int) -> Record:
     """A message with everything that its batch said about it in its own headers."""
     header, shared, record, position = contents.message(partition_id, offset)
-    own: dict[str, Any] = {
-        "messageId": header.message_id(position),
-        "bornTimestamp": header.born_ms,
-        **shared,
-        **(record.headers or {}),
-    }
+    given = {"messageId": header.message_id(position), "bornTimestamp": header.born_ms, **shared}
+    written = record.headers or {}
+    # What a sender wrote over the provider's fields is ignored, unless the broker moved the message before.
+    own: dict[str, Any] = {**given, **written} if header.attributes & OWN_IDS else {**written, **given}
     return Record(record.data, record.message_key, record.properties, own)
 
 

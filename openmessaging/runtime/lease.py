@@ -57,9 +57,12 @@ class DeliveryOrigin:
 
     def header(self, name: str, position: int) -> Any:
         """The provider's value of a header field, None when it has none."""
+        if self._header.attributes & OWN_IDS and name in ("messageId", "bornTimestamp"):
+            own = self.records[position].headers
+            if own and own.get(name):
+                return own[name]
         if name == "messageId":
-            own = self.records[position].headers if self._header.attributes & OWN_IDS else None
-            return (own and own.get(name)) or self._header.message_id(position)
+            return self._header.message_id(position)
         if name == "partition":
             return self.delivery.partition
         if name == "offset":

@@ -40,6 +40,19 @@ def test_a_dead_letter_keeps_what_it_was_and_says_what_happened():
     assert broker.engine.leases == {}
 
 
+def test_only_the_brokers_own_ids_are_believed():
+    broker, entry = buried(Record(b"0", headers={"messageId": "forged", "bornHost": "nowhere"}))
+    own = stored(entry)[0].headers
+    assert own["messageId"] == f"{1000:012x}{9:010x}{0:010x}"
+    assert own["bornHost"] == "here"
+    broker.now += 5
+    group = broker.join("operator", DEAD, max_delivery=1)
+    (lease,) = broker.receive(group)
+    twice = stored(broker.nack(group, lease.lease_id))[0]
+    assert twice.headers == own
+    assert twice.properties["dead-letter.queue"] == DEAD
+
+
 def test_the_second_finds_the_queue_and_a_long_reason_is_cut():
     broker, _ = buried(Record(b"0"))
     broker.send(Record(b"1"))
