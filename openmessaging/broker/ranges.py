@@ -40,14 +40,13 @@ def from_offsets(offsets: Sequence[int]) -> list[Range]:
     """Offsets in any order, twice allowed, as ranges that do not touch."""
     if len(offsets) == 1:
         return [(offsets[0], offsets[0] + 1)]
+    ordered = sorted(set(offsets))
+    if ordered and ordered[-1] - ordered[0] + 1 == len(ordered):
+        return [(ordered[0], ordered[-1] + 1)]
     found: list[Range] = []
-    start = end = -1
-    for offset in sorted(offsets):
-        if offset > end or start < 0:
-            if start >= 0:
-                found.append((start, end))
-            start = offset
-        end = offset + 1
-    if start >= 0:
-        found.append((start, end))
+    for offset in ordered:
+        if found and found[-1][1] == offset:
+            found[-1] = (found[-1][0], offset + 1)
+        else:
+            found.append((offset, offset + 1))
     return found

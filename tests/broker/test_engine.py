@@ -118,7 +118,7 @@ def test_wrong_receipts_say_what_is_wrong(leased):
     assert "belongs to group g" in reason(other.id, lease.lease_id, None)
     assert "never given out" in reason(group.id, lease.lease_id + 1, None)
     broker.ack(group, lease.lease_id, [4])
-    for gone in ([4], [3, 4], [10], [-1]):
+    for gone in ([4], [3, 4], [10], [-1], [-1, 3]):
         assert "does not hold" in reason(group.id, lease.lease_id, gone)
     broker.ack(group, lease.lease_id)
     assert "expired" in reason(group.id, lease.lease_id, None)
