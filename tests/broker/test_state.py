@@ -106,6 +106,21 @@ def test_deadlines_of_leases_that_are_over_do_not_pile_up():
     assert broker.engine.next_deadline() == lease.deadline_ms
 
 
+def test_deadlines_keep_their_order_when_outdated_ones_are_cleared():
+    broker = Broker()
+    broker.send("0", "1", "2", "3")
+    group = broker.join()
+    leases = broker.receive(group, 3, lambda _, start, __: start + 1)
+    for number, lease in enumerate(leases):
+        broker.do(broker.engine.decide_extend(broker.now, group.id, lease.lease_id, 20.0 - number))
+    for _ in range(3_000):
+        (lease,) = broker.receive(group)
+        broker.release(group, lease.lease_id)
+    for number in (2, 1, 0):
+        assert broker.engine.next_deadline() == 1_000 + 20_000 - 1_000 * number
+        broker.ack(group, leases[number].lease_id)
+
+
 def test_memory_follows_what_is_open_not_the_backlog():
     broker = Broker()
     broker.send(*map(str, range(1_000)))

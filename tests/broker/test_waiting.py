@@ -62,3 +62,13 @@ def test_outdated_times_do_not_pile_up():
     waiting.add(5, 6, 1, 3)
     assert len(waiting._heap) < 200
     assert [span.start for span in waiting.due(3, 9)] == [5]
+
+
+def test_order_of_time_survives_the_clearing_of_outdated_times():
+    waiting = Waiting()
+    for start in range(0, 20, 2):
+        waiting.add(start, start + 1, 1, 1_000 - start)
+    for i in range(300):
+        waiting.add(100, 101, 1, i)
+        waiting.remove(100, 101)
+    assert [span.start for span in waiting.due(1_000, 99)] == list(range(18, -2, -2))
