@@ -120,6 +120,7 @@ class IndexFile:
         "path",
         "recent",
         "stored",
+        "suspect",
         "tail",
         "total",
         "unsynced",
@@ -141,6 +142,8 @@ class IndexFile:
         self.recent = IndexEntry(0, 0, 0, 0, 0)
         """The entry found last."""
         self.unsynced = True
+        self.suspect = False
+        """A sync failed: the system may take for written what is not, so the file must be written anew."""
         self._seed = entry_seed(partition_id)
         self._files = files
         """None when everything stays in memory."""
@@ -256,6 +259,7 @@ class IndexFile:
         self.stored = max(self.stored - self.first, 0)
         self.total -= self.first
         self.first = 0
+        self.suspect = False
         self._cache_id = cache_id
         self._hints.clear()
         self._window = (0, b"")
