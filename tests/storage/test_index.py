@@ -234,7 +234,7 @@ def test_a_full_or_failing_disk_loses_nothing_and_sync_tells(disk: SimulatedDisk
     entry = indexes.find(1, 500)
     assert entry is not None
     assert entry.position == 500
-    with pytest.raises(OMSRuntimeException, match="1501 .*cannot write an index .*No space left"):
+    with pytest.raises(OMSRuntimeException, match=r"1501 .*cannot write an index .*No space left"):
         indexes.sync()
     disk.capacity_bytes = 1 << 30
     disk.fail_sync_in = 1
@@ -252,7 +252,7 @@ def test_other_failures_of_the_disk_are_named(disk: SimulatedDisk) -> None:
     indexes = filled(disk, 500)
     indexes.sync()
     disk.fail_write_in = 1
-    with pytest.raises(OMSRuntimeException, match="1501 .*cannot write an index"):
+    with pytest.raises(OMSRuntimeException, match=r"1501 .*cannot write an index"):
         indexes.relocate(1, 0, 5)
 
 

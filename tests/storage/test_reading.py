@@ -39,9 +39,9 @@ def test_bounds(open_log: OpenLog) -> None:
     log = open_log()
     log.append([b"x"])
     for position, size in ((-1, 1), (0, 1_000), (10, -1)):
-        with pytest.raises(OMSRuntimeException, match="1418 .*outside the log, which has 0 to 40"):
+        with pytest.raises(OMSRuntimeException, match=r"1418 .*outside the log, which has 0 to 40"):
             log.read(position, size)
-    with pytest.raises(OMSRuntimeException, match="1418 .*index 1 is outside"):
+    with pytest.raises(OMSRuntimeException, match=r"1418 .*index 1 is outside"):
         log.get(1)
     assert list(log.entries(1)) == []
 
@@ -51,7 +51,7 @@ def test_a_file_cut_under_an_open_log_is_damage(open_log: OpenLog, disk: Simulat
     result = log.append([b"x" * 2_000])
     log.flush()
     disk.open(SEGMENT).truncate(4096 + 1_000)
-    with pytest.raises(OMSRuntimeException, match="1501 .*position 1000: the file is cut short"):
+    with pytest.raises(OMSRuntimeException, match=r"1501 .*position 1000: the file is cut short"):
         log.read(result.body_position, 2_000)
 
 

@@ -163,7 +163,7 @@ def test_a_damaged_clean_mark_counts_as_none_a_newer_one_is_an_error() -> None:
         twin.flip_bit(f"{ROOT}/clean", bit // 8, bit % 8)
         assert read_clean(twin, ROOT) is None
     disk.open(f"{ROOT}/clean").write_at(8, [b"\0\2\xff\xfd"])
-    with pytest.raises(OMSRuntimeException, match="1101 .*format 2"):
+    with pytest.raises(OMSRuntimeException, match=r"1101 .*format 2"):
         read_clean(disk, ROOT)
     disk.open(f"{ROOT}/clean").truncate(5)
     assert read_clean(disk, ROOT) is None
