@@ -55,17 +55,22 @@ def test_a_file_cut_under_an_open_log_is_damage(open_log: OpenLog, disk: Simulat
         log.read(result.body_position, 2_000)
 
 
-def test_damage_under_an_open_log_is_found_by_the_next_reading(open_log: OpenLog, disk: SimulatedDisk) -> None:
+def test_damage_that_a_clean_open_did_not_look_for(open_log: OpenLog, disk: SimulatedDisk) -> None:
     log = open_log()
-    positions = [log.append([b"x" * 100]).position for _ in range(600)]
+    positions = [log.append([b"x" * 100]).position for _ in range(400)]
     log.close()
-    log = open_log()
-    disk.flip_bit(SEGMENT, 4096 + positions[5] + 4, 0)  # a size: what comes after cannot be found by sizes
-    with pytest.raises(OMSRuntimeException, match=r"1501 .*index 5: the entry's header is damaged"):
-        log.get(300)
-    disk.flip_bit(SEGMENT, 4096 + positions[5] + 4, 0)
-    log = Log.open(disk.fork(), ROOT, zero_fill=True, segment_bytes=64 * 1024)
-    assert log.get(300).position == positions[300]
+    for place, size_is_known in ((4, False), (50, True)):  # a size, and a byte of a body
+        twin = disk.fork()
+        twin.flip_bit(SEGMENT, 4096 + positions[5] + place, 0)
+        log = Log.open(twin, ROOT, zero_fill=True, segment_bytes=64 * 1024)
+        assert log.recovery.clean
+        with pytest.raises(OMSRuntimeException, match=r"1501 .*index 5: the entry's (header|CRC)"):
+            log.get(5)
+        if size_is_known:  # nothing else suffers
+            assert log.get(300).position == positions[300]
+        else:
+            with pytest.raises(OMSRuntimeException, match=r"1501 .*index 5: the entry's header is damaged"):
+                log.get(300)
 
 
 def test_headers_damaged_after_the_map_was_made(open_log: OpenLog, disk: SimulatedDisk) -> None:
