@@ -14,8 +14,9 @@ def path(index: int) -> str:
 def test_the_newest_two_are_kept_and_survive_a_crash(disk: SimulatedDisk) -> None:
     store = SnapshotStore(disk, DIRECTORY)
     assert store.newest() is None
-    for index in (3, 10, 200):
+    for index, covered in ((3, -1), (10, 3), (200, 10)):
         store.save(index, b"state %d" % index)
+        assert store.covered_index() == covered
     disk.crash()
     store = SnapshotStore(disk, DIRECTORY)
     assert store.indexes()[-2:] == [10, 200]
