@@ -136,5 +136,5 @@ class Maintenance:
             entries = runner.storage.max_index() - self._snapshot_index
             if grown >= SNAPSHOT_BYTES or entries >= SNAPSHOT_ENTRIES:
                 self.snapshot()
-            memory = self._snapshots is None
-            self._reclaimer.run(runner.storage.max_index() if memory else self._snapshot_index)
+            snapshots = self._snapshots
+            self._reclaimer.run(runner.storage.max_index() if snapshots is None else snapshots.covered_index())

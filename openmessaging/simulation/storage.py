@@ -19,7 +19,7 @@ from openmessaging.simulation.disk import SimulatedDisk
 from openmessaging.storage.index import PartitionIndexes
 from openmessaging.storage.inspect import verify
 from openmessaging.storage.log import Log
-from openmessaging.storage.snapshot import SnapshotStore
+from openmessaging.storage.snapshot import SnapshotStore, snapshot_name
 
 ROOT = "/store"
 PARTITIONS = 3
@@ -177,10 +177,10 @@ class StorageRun:
             self._crash()
 
     def _drop(self) -> None:
-        kept = self.snapshots.indexes()
-        if not kept:
+        covered = self.snapshots.covered_index()
+        if covered < 0:
             return
-        self.dropped = max(self.dropped, self.random.randrange(kept[0] + 1))
+        self.dropped = max(self.dropped, self.random.randrange(covered + 1))
         try:
             self.log.drop_before(self.dropped)
         except OMSRuntimeException as failure:
@@ -244,6 +244,20 @@ class StorageRun:
         position = self.random.randrange(size) if self.random.random() < 0.9 else self.random.randrange(60)
         twin.flip_bit(path, position, self.random.randrange(8))
         self._check_damaged(twin)
+        self._flip_snapshot()
+
+    def _flip_snapshot(self) -> None:
+        """On a copy of the disk, damage the newest snapshot: the older one and the log after it are there."""
+        kept = self.snapshots.indexes()
+        if len(kept) < 2:
+            return
+        twin = self.disk.fork()
+        path = f"{ROOT}/snapshots/{snapshot_name(kept[-1])}"
+        twin.flip_bit(path, self.random.randrange(twin.open(path).size()), self.random.randrange(8))
+        found = SnapshotStore(twin, ROOT + "/snapshots").newest()
+        assert found is not None, "the older snapshot was not found"
+        assert found[0] == kept[-2], f"fell back to {found[0]}, wanted {kept[-2]}"
+        assert self.log.min_index() <= found[0] + 1, "the log after the older snapshot is gone"
 
     def _check_damaged(self, twin: SimulatedDisk) -> None:
         whole = verify(ROOT, twin).whole

@@ -184,6 +184,8 @@ class PartitionIndexes:
                     partition for partition in self._partitions.values() if partition.unsynced and partition.total
                 ]
                 for partition in changed:
+                    if partition.suspect:
+                        self._rewrite(self._disk, partition)
                     partition.spill()
                     partition.unsynced = False
                 self._buffered = 0
@@ -197,7 +199,7 @@ class PartitionIndexes:
                 self._disk.sync_directory(self._directory)
         except OSError as failure:
             for partition in changed:
-                partition.unsynced = True
+                partition.unsynced = partition.suspect = True
             self._new_files = True
             raise self._failed("write", failure) from failure
 

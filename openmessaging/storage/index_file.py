@@ -85,13 +85,6 @@ def entry_seed(partition_id: int) -> int:
     return int(google_crc32c.value(partition_id.to_bytes(8, "big")))
 
 
-def decode_entry(data: bytes, at: int) -> IndexEntry:
-    """The entry at `at`, unchecked."""
-    offset_time, position, time_count, size, _ = _ENTRY.unpack_from(data, at)
-    timestamp_ms = (offset_time & 0xFFFF) << 32 | time_count >> 32
-    return IndexEntry(offset_time >> 16, time_count & 0xFFFFFFFF, position, size, timestamp_ms)
-
-
 def encode_entry(entry: IndexEntry, seed: int) -> bytes:
     """The bytes of an entry, its CRC included."""
     fields = _FIELDS.pack(
@@ -100,7 +93,7 @@ def encode_entry(entry: IndexEntry, seed: int) -> bytes:
         (entry.timestamp_ms & 0xFFFFFFFF) << 32 | entry.count,
         entry.size,
     )
-    return fields + int(_extend(seed, fields)).to_bytes(4, "big")
+    return fields + _CRC.pack(_extend(seed, fields))
 
 
 class IndexFile:
@@ -120,6 +113,7 @@ class IndexFile:
         "path",
         "recent",
         "stored",
+        "suspect",
         "tail",
         "total",
         "unsynced",
@@ -141,6 +135,8 @@ class IndexFile:
         self.recent = IndexEntry(0, 0, 0, 0, 0)
         """The entry found last."""
         self.unsynced = True
+        self.suspect = False
+        """A sync failed: the system may take for written what is not, so the file must be written anew."""
         self._seed = entry_seed(partition_id)
         self._files = files
         """None when everything stays in memory."""
@@ -180,15 +176,20 @@ class IndexFile:
             at = (number - first) * ENTRY_BYTES
             block = self._block(first, at + ENTRY_BYTES)
             self._window = (first, block)
-        if not entry_is_whole(block, at, self._seed):
+        offset_time, position, time_count, size, crc = _ENTRY.unpack_from(block, at)
+        if _extend(self._seed, block[at : at + ENTRY_BYTES - 4]) != crc:
             raise IndexDamaged(self.partition_id, f"entry {number} of {self.path} is damaged")
-        return decode_entry(block, at)
+        timestamp_ms = (offset_time & 0xFFFF) << 32 | time_count >> 32
+        return IndexEntry(offset_time >> 16, time_count & 0xFFFFFFFF, position, size, timestamp_ms)
 
     def _block(self, first: int, size: int) -> bytes:
         key = (self._cache_id, first)
         block = self._blocks.get(key, size)
         if block is None:
-            block = self.read(first, min(self.stored - first, BLOCK_ENTRIES) * ENTRY_BYTES)
+            whole = min(self.stored - first, BLOCK_ENTRIES) * ENTRY_BYTES
+            block = self.read(first, whole)
+            if len(block) < whole:
+                raise IndexDamaged(self.partition_id, f"{self.path} is cut short after entry {first}")
             self._blocks.put(key, block)
         return block
 
@@ -256,6 +257,7 @@ class IndexFile:
         self.stored = max(self.stored - self.first, 0)
         self.total -= self.first
         self.first = 0
+        self.suspect = False
         self._cache_id = cache_id
         self._hints.clear()
         self._window = (0, b"")

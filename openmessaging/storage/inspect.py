@@ -264,7 +264,7 @@ def _verify_clean(disk: Disk, directory: str, segments: list[tuple[Segment, Segm
 
 def _verify_snapshots(disk: Disk, directory: str, begins: int) -> tuple[int, list[Finding]]:
     findings: list[Finding] = []
-    whole = 0
+    whole: list[int] = []
     for index in SnapshotStore(disk, directory).indexes():
         path = os.path.join(directory, snapshot_name(index))
         try:
@@ -275,13 +275,13 @@ def _verify_snapshots(disk: Disk, directory: str, begins: int) -> tuple[int, lis
         except OMSRuntimeException as failure:
             problem = failure.reason
         if problem is None:
-            whole += 1
+            whole.append(index)
         else:
             findings.append(Finding(path, problem, False, index=index))
-    if whole == 0 and (findings or begins > 0):
-        what = f"no snapshot is whole, and the log begins at index {begins}"
-        findings.append(Finding(directory, what, begins > 0))
-    return whole, findings
+    if begins > max(whole, default=-1) + 1:
+        what = f"the log begins at index {begins}, and no whole snapshot stands for what was before"
+        findings.append(Finding(directory, what, True))
+    return len(whole), findings
 
 
 def _index_names(disk: Disk, directory: str) -> list[str]:

@@ -91,7 +91,7 @@ class MemoryLog:
         """Bytes of the body of one entry. Raises OMSRuntimeException 1418 outside of it."""
         chunks = self._chunks
         number = bisect_right(chunks, position, key=_position_of) - 1
-        if number >= 0 and position < self._position:
+        if number >= 0 and self._next_index > 0:
             chunk = chunks[number]
             entry = bisect_right(chunk.positions, position) - 1
             body, start = chunk.bodies[entry], position - chunk.positions[entry] - ENTRY_HEADER_BYTES

@@ -180,19 +180,27 @@ class ReadableLog:
         return position
 
     def _load_points(self, segment: Segment, end: int) -> None:
-        """Read the headers of what was there when the log was opened, and note points."""
+        """Read what was there when the log was opened, and note points."""
         first = segment.points.first()
         end = end if first is None else first
         earlier = Points()
         position, index = segment.base_position, segment.base_index
+
+        def read(position: int, size: int) -> bytes:
+            return self._bytes(position, min(size, end - position))
+
         while position < end:
-            header = decode_entry_header(self._up_to_end(position, ENTRY_HEADER_BYTES))
-            if header is None or header.index != index:
-                raise damaged(segment.path, "the entry's header is damaged", position=position, index=index)
-            if index >= earlier.next_index or position >= earlier.next_position:
+            for start, size, _, number, _, _, _ in walk(read, position, index, segment.seed):
+                if number >= earlier.next_index or start >= earlier.next_position:
+                    earlier.add(number, start)
+                position, index = start + ((size + 8) & ~7), number + 1
+            if position < end:  # one damaged body does not hide the entries after it
+                header = decode_entry_header(read(position, ENTRY_HEADER_BYTES))
+                if header is None or header.index != index:
+                    raise damaged(segment.path, "the entry's header is damaged", position=position, index=index)
                 earlier.add(index, position)
-            position += occupied(header.size)
-            index += 1
+                position += occupied(header.size)
+                index += 1
         with self._lock:
             if segment.points.first() == first:
                 segment.points.prepend(earlier)

@@ -93,6 +93,15 @@ class SnapshotStore:
         stems = [name.removesuffix(SUFFIX) for name in self._disk.list(self._directory) if name.endswith(SUFFIX)]
         return sorted(int(stem) for stem in stems if stem.isdigit())
 
+    def covered_index(self) -> int:
+        """Entries up to here may leave the log, -1 when none may.
+
+        It is the index of the older of the two: should the newest turn out to be damaged, the log after the older one
+        is still needed.
+        """
+        indexes = self.indexes()
+        return indexes[-KEPT] if len(indexes) >= KEPT else -1
+
     def _settle_names(self) -> None:
         """Make durable what a process that died may have renamed only: the log before it may be dropped now."""
         if not self._disk.exists(self._directory):

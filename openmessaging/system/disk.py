@@ -199,25 +199,29 @@ class SystemFile:
     __del__ = close
 
 
-if hasattr(os, "pread"):
+def _seek_read(file: SystemFile, position: int, size: int) -> bytes:
+    """Windows: the position belongs to the descriptor, so moving and using it must be one step."""
+    with file._lock:
+        os.lseek(file._descriptor, position, os.SEEK_SET)
+        return os.read(file._descriptor, size)
 
-    def _pread(file: SystemFile, position: int, size: int) -> bytes:
-        return os.pread(file._descriptor, size, position)
 
-    def _pwrite(file: SystemFile, position: int, data: bytes | memoryview) -> int:
-        return os.pwrite(file._descriptor, data, position)
+def _seek_write(file: SystemFile, position: int, data: bytes | memoryview) -> int:
+    with file._lock:
+        os.lseek(file._descriptor, position, os.SEEK_SET)
+        return os.write(file._descriptor, data)
 
-else:  # Windows: the position belongs to the descriptor, so moving and using it must be one step
 
-    def _pread(file: SystemFile, position: int, size: int) -> bytes:
-        with file._lock:
-            os.lseek(file._descriptor, position, os.SEEK_SET)
-            return os.read(file._descriptor, size)
+def _pread(file: SystemFile, position: int, size: int) -> bytes:
+    return os.pread(file._descriptor, size, position)
 
-    def _pwrite(file: SystemFile, position: int, data: bytes | memoryview) -> int:
-        with file._lock:
-            os.lseek(file._descriptor, position, os.SEEK_SET)
-            return os.write(file._descriptor, data)
+
+def _pwrite(file: SystemFile, position: int, data: bytes | memoryview) -> int:
+    return os.pwrite(file._descriptor, data, position)
+
+
+if not hasattr(os, "pread"):
+    _pread, _pwrite = _seek_read, _seek_write
 
 
 def _sync(descriptor: int) -> None:
