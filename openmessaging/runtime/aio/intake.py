@@ -17,7 +17,7 @@ from openmessaging.model.errors import error
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.aio.primitives import Fetching, Lock, Periodic, Subscription
 from openmessaging.runtime.aio.received import ReceivedMessage, by_lease, received
-from openmessaging.runtime.lease import Lease, leased, offsets_of
+from openmessaging.runtime.lease import DeliveryOrigin, Lease, leased, offsets_of
 
 MAX_BYTES = 8 << 20
 """Most bytes of one fetch."""
@@ -38,6 +38,7 @@ class Intake:
         self._fetch = Fetching(self._land)
         self._keeper = Periodic(invisible_time / 3, self._renew)
         self._closed = False
+        self._before: DeliveryOrigin | None = None
 
     async def take(self, timeout: float | None) -> ReceivedMessage | None:
         """The next message; None after `timeout` seconds without one, or when closed."""
@@ -145,7 +146,9 @@ class Intake:
         """Make the next delivery ready; whether there was one. Called under the mutex."""
         if not self._landed:
             return False
-        messages = received(*self._landed.popleft())
+        lease, delivery = self._landed.popleft()
+        messages = received(lease, delivery, self._before)
+        self._before = messages[0].arrival
         messages.reverse()
         self.ready = messages
         return True
