@@ -25,10 +25,9 @@ def test_the_text_form_gives_the_same_receipt(receipt: MessageReceipt) -> None:
 
 @given(st.text() | st.integers())
 def test_any_other_text_is_refused(text: object) -> None:
-    try:
+    with pytest.raises(OMSRuntimeException) as refused:
         MessageReceipt.parse(text)  # type: ignore[arg-type]
-    except OMSRuntimeException as refused:
-        assert (refused.code, refused.field) == (1418, "receipt")
+    assert (refused.value.code, refused.value.field) == (1418, "receipt")
 
 
 def test_a_damaged_receipt_is_refused() -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from openmessaging.model.errors import error
+from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.aio.primitives import Fetching, Lock, Periodic, Subscription
 from openmessaging.runtime.aio.received import ReceivedMessage, by_lease, received
@@ -118,7 +118,11 @@ class Intake:
                 if not sources:
                     step = "Call bind_queue, or name one when you create the consumer"
                     raise error(1418, "the consumer is bound to no queue", next_step=step)
-                await self._fetch.run(sources, left)
+                try:
+                    await self._fetch.run(sources, left)
+                except OMSRuntimeException:
+                    if not self._closed:
+                        raise
                 if deadline is not None and monotonic() >= deadline:
                     with self.mutex:
                         return bool(self.ready) or self._decode()

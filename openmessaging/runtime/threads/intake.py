@@ -14,7 +14,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from openmessaging.model.errors import error
+from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.lease import DeliveryOrigin, Lease, leased, offsets_of
 from openmessaging.runtime.threads.primitives import Fetching, Lock, Periodic, Subscription
@@ -119,7 +119,11 @@ class Intake:
                 if not sources:
                     step = "Call bind_queue, or name one when you create the consumer"
                     raise error(1418, "the consumer is bound to no queue", next_step=step)
-                self._fetch.run(sources, left)
+                try:
+                    self._fetch.run(sources, left)
+                except OMSRuntimeException:
+                    if not self._closed:
+                        raise
                 if deadline is not None and monotonic() >= deadline:
                     with self.mutex:
                         return bool(self.ready) or self._decode()

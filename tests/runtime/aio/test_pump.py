@@ -30,8 +30,8 @@ async def test_an_acknowledgement_that_comes_too_late_is_logged(memory: str, cap
                 done.set()
                 raise ValueError("refused too late")
 
-        with caplog.at_level(logging.WARNING, "openmessaging"):
-            async with access_point.create_push_consumer(group="g") as consumer:
-                await consumer.bind_queue("q", listener)
-                assert await done.wait_within(10)
+        caplog.set_level(logging.WARNING, "openmessaging")
+        async with access_point.create_push_consumer(group="g") as consumer:
+            await consumer.bind_queue("q", listener)
+            assert await done.wait_within(10)
         assert len([record for record in caplog.records if "delivered again" in record.message]) == 2
