@@ -12,7 +12,9 @@ from openmessaging import blocking
 
 def loaded_by(statement: str) -> set[str]:
     """The modules that a statement adds to a bare interpreter."""
-    code = f"import sys, json; before = set(sys.modules); {statement}; print(json.dumps([*(set(sys.modules) - before)]))"
+    code = (
+        f"import sys, json; before = set(sys.modules); {statement}; print(json.dumps([*(set(sys.modules) - before)]))"
+    )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     return set(json.loads(output))
 
