@@ -53,7 +53,7 @@ class Outbox:
 
     def put(self, message: Message) -> SendResult:
         """Store one message, in order after what this thread submitted."""
-        if self._open:
+        if self._left:
             self._flush_open()
         record = message.record
         if record.headers or record.message_key is not None or record.properties or len(record.data) > self._max_body:
@@ -66,7 +66,7 @@ class Outbox:
 
     def put_many(self, messages: Sequence[Message]) -> SendResults:
         """Store a list whole or not at all, in order after what this thread submitted."""
-        if self._open:
+        if self._left:
             self._flush_open()
         return send_whole(self._driver, self._packer, messages, self._timeout)
 
@@ -148,29 +148,40 @@ class Outbox:
             with self._changed:
                 opened, self._open = self._open, {}
             for name, batch in opened.items():
-                try:
-                    self._dispatch(name, batch)
-                except Exception as failure:
-                    batch.fail(failure)
-                    self._release(batch.size, len(batch.messages))
+                self._dispatch(name, batch)
 
     def _dispatch(self, name: str, batch: OpenBatch) -> None:
         if not batch.directed:
             self._submit(name, None, batch)
             return
-        count = self._driver.partition_count(name)
+        try:
+            count = self._driver.partition_count(name)
+        except Exception as failure:
+            self._fail(batch, failure)
+            return
         for partition, part in batch.split(count, partial(self._release, count=1)).items():
             self._submit(name, partition, part)
 
     def _submit(self, name: str, partition: int | None, batch: OpenBatch) -> None:
-        outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed)
-        self._driver.submit(outgoing).add_done_callback(partial(self._arrived, batch, origin))
+        try:
+            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed)
+            pending = self._driver.submit(outgoing)
+        except Exception as failure:
+            self._fail(batch, failure)
+            return
+        pending.add_done_callback(partial(self._arrived, batch, origin))
 
     def _arrived(self, batch: OpenBatch, origin: SentOrigin, pending: Pending[Placement]) -> None:
         try:
-            batch.stored(origin, pending.result())
+            placement = pending.result()
         except Exception as failure:
-            batch.fail(failure)
+            self._fail(batch, failure)
+            return
+        batch.stored(origin, placement)
+        self._release(batch.size, len(batch.messages))
+
+    def _fail(self, batch: OpenBatch, failure: Exception) -> None:
+        batch.fail(failure)
         self._release(batch.size, len(batch.messages))
 
     def _release(self, size: int, count: int) -> None:

@@ -107,6 +107,20 @@ def test_failures_reach_the_futures(memory: str) -> None:
             case.outbox.submit(Message(Record(b""), "a/b")).get(5)
 
 
+def test_a_queue_that_is_gone_fails_its_keyed_messages(memory: str) -> None:
+    with Case(memory) as case:
+        with pytest.raises(OMSRuntimeException) as caught:
+            case.outbox.submit(_to("none://q", messageKey="k")).get(5)
+        assert caught.value.code == 1405
+        assert case.outbox.submit(_to("q", messageKey="k")).get(5).offset == 0
+
+
+def _to(queue: str, **fields: object) -> Message:
+    made = message(**fields)
+    made.destination = queue
+    return made
+
+
 def test_many_threads_share_one_outbox(memory: str) -> None:
     with Case(memory, buffer_bytes=500) as case:
         offsets: list[int] = []
