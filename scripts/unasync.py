@@ -31,10 +31,7 @@ RULES = (
     (r"\b__anext__\b", "__next__"),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\bopenmessaging\.runtime\.aio\b", "openmessaging.runtime.threads"),
-    (r"\btests\.runtime\.aio\b", "tests.runtime.threads"),
     (r"\bfrom openmessaging import connect\b", "from openmessaging.blocking import connect"),
-    (r"\baio/", "threads/"),
-    (r"\basyncio face\b", "blocking face"),
 )
 NOTE = "# Generated from {source} by scripts/unasync.py: change that file instead.\n"
 
@@ -50,7 +47,7 @@ def translate(source: str, used: set[str]) -> str:
 
 def formatted(text: str, path: Path) -> str:
     """The text as the formatter leaves it, imports in order."""
-    for arguments in (["check", "--fix-only", "--select", "I,RUF100", "--quiet"], ["format"]):
+    for arguments in (["check", "--fix-only", "--select", "I,RUF100,SIM117", "--quiet"], ["format"]):
         command = [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", str(path), "-"]
         # The command is fixed, only the text comes from outside.
         text = subprocess.run(  # noqa: S603

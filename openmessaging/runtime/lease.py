@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from openmessaging.model.batch import OWN_IDS, decode
+from openmessaging.model.batch import OWN_IDS, BatchHeader, decode
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Delivery
@@ -38,14 +38,33 @@ class Settler(Protocol):
 class DeliveryOrigin:
     """The provider's values of the messages of one delivery, which is decoded here.
 
+    A batch larger than one fetch comes in several deliveries: where the one `before` was of the same batch and lay
+    before this one, its records are used, so that the batch is decoded once and no record is handed out twice.
+
     Raises OMSRuntimeException 1501 for damaged bytes.
     """
 
     __slots__ = ("_header", "_shared", "delivery", "records")
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, before: DeliveryOrigin | None = None) -> None:
         self.delivery = delivery
-        self._header, self._shared, self.records = decode(delivery.data)
+        self._header: BatchHeader
+        self._shared: dict[str, Any]
+        self.records: list[Record]
+        if before is not None and before._is_continued_by(delivery):
+            self._header, self._shared, self.records = before._header, before._shared, before.records
+        else:
+            self._header, self._shared, self.records = decode(delivery.data)
+
+    def _is_continued_by(self, following: Delivery) -> bool:
+        mine = self.delivery
+        return (
+            mine.last <= following.first
+            and mine.base_offset == following.base_offset
+            and mine.partition == following.partition
+            and mine.store_ms == following.store_ms
+            and mine.destination == following.destination
+        )
 
     @property
     def members(self) -> list[Record]:

@@ -13,11 +13,11 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from openmessaging.model.errors import error
+from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.aio.primitives import Fetching, Lock, Periodic, Subscription
 from openmessaging.runtime.aio.received import ReceivedMessage, by_lease, received
-from openmessaging.runtime.lease import Lease, leased, offsets_of
+from openmessaging.runtime.lease import DeliveryOrigin, Lease, leased, offsets_of
 
 MAX_BYTES = 8 << 20
 """Most bytes of one fetch."""
@@ -38,6 +38,7 @@ class Intake:
         self._fetch = Fetching(self._land)
         self._keeper = Periodic(invisible_time / 3, self._renew)
         self._closed = False
+        self._before: DeliveryOrigin | None = None
 
     async def take(self, timeout: float | None) -> ReceivedMessage | None:
         """The next message; None after `timeout` seconds without one, or when closed."""
@@ -117,7 +118,11 @@ class Intake:
                 if not sources:
                     step = "Call bind_queue, or name one when you create the consumer"
                     raise error(1418, "the consumer is bound to no queue", next_step=step)
-                await self._fetch.run(sources, left)
+                try:
+                    await self._fetch.run(sources, left)
+                except OMSRuntimeException:
+                    if not self._closed:
+                        raise
                 if deadline is not None and monotonic() >= deadline:
                     with self.mutex:
                         return bool(self.ready) or self._decode()
@@ -145,7 +150,9 @@ class Intake:
         """Make the next delivery ready; whether there was one. Called under the mutex."""
         if not self._landed:
             return False
-        messages = received(*self._landed.popleft())
+        lease, delivery = self._landed.popleft()
+        messages = received(lease, delivery, self._before)
+        self._before = messages[0].arrival
         messages.reverse()
         self.ready = messages
         return True

@@ -22,6 +22,8 @@ from openmessaging.runtime.open_batch import OpenBatch
 from openmessaging.runtime.outgoing import Packer, checked_record, is_directed
 from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
 
+_Future = asyncio.Future
+
 
 class Outbox:
     """Takes messages of one producer in one loop; `timeout` bounds waiting for room and for the driver's answer."""
@@ -36,6 +38,8 @@ class Outbox:
         self._buffer_bytes = buffer_bytes
         self._timeout = timeout
         self._max_body = driver.max_body_bytes
+        self._plain_bytes = min(batch_bytes, self._max_body)
+        """A batch that stays below needs no look at its size, nor at those of its messages."""
         self._loop = asyncio.get_running_loop()
         self._open: dict[str, OpenBatch] = {}
         self._used = 0
@@ -48,9 +52,26 @@ class Outbox:
 
     def put(self, message: Message) -> Awaitable[SendResult]:
         """Take a message; the awaitable ends when it is stored, and waits for room first when the box is full."""
-        if self._used + len(message.record.data) > self._buffer_bytes and self._used:
+        record = message.record
+        size = len(record.data)
+        if self._used + size > self._buffer_bytes and self._used:
             return self._put_later(message)
-        return self._append(message, self._loop.create_future())
+        batch = self._open.get(message.destination)
+        if (
+            batch is None
+            or record.headers
+            or record.message_key is not None
+            or record.properties
+            or batch.size + size >= self._plain_bytes
+        ):
+            return self._append(message, _Future(loop=self._loop))
+        future: asyncio.Future[SendResult] = _Future(loop=self._loop)
+        batch.records.append(record)
+        batch.messages.append(message)
+        batch.futures.append(future)
+        batch.size += size
+        self._used += size
+        return future
 
     def submit(self, message: Message) -> Future[SendResult]:
         """Take a message at once; the future fails with 1502 when the box is full."""

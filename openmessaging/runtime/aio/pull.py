@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from openmessaging.model.errors import error
 from openmessaging.model.message import Message
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PRE_RECEIVE, POST_RECEIVE, ON_ERROR = map(attrgetter, ("pre_receive", "post_receive", "on_error"))
 Settled = ReceivedMessage | MessageReceipt | str
 """What names a delivery: the message, its receipt, or the receipt's text."""
+_MESSAGES_ONLY = {ReceivedMessage}
 
 
 class PullConsumer(Consumer):
@@ -123,18 +124,15 @@ class PullConsumer(Consumer):
         """
         if isinstance(what, ReceivedMessage):
             what.lease.ack_one(what.leased_offset)
-        elif what and not isinstance(what, str) and isinstance(what, Sequence):
-            messages = [each for each in what if isinstance(each, ReceivedMessage)]
-            if messages:
-                for lease, offsets in by_lease(messages):
-                    lease.ack(offsets)
-            if len(messages) < len(what):
-                for each in what:
-                    if not isinstance(each, ReceivedMessage):
-                        await self.ack(each)
         elif isinstance(what, MessageReceipt | str):
             receipt = as_receipt(what)
             self._settler(receipt).ack(receipt.lease_id, [receipt.offset])
+        elif set(map(type, what)) == _MESSAGES_ONLY:
+            for lease, offsets in by_lease(cast("Sequence[ReceivedMessage]", what)):
+                lease.ack(offsets)
+        else:
+            for each in what:
+                await self.ack(each)
 
     async def nack(self, what: Settled, delay: float | None = None, reason: str = "") -> None:
         """Failed: deliver it again after `delay` seconds (None: the group's back-off), or, after the last delivery,

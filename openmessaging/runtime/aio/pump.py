@@ -79,10 +79,10 @@ class Pump:
                 continue
             try:
                 await self._fetch.run([(None, partial(self._subscription.fetch, room, MAX_BYTES))], IDLE)
-            except OMSRuntimeException as failure:
+            except Exception as failure:
                 if self._stopping:
                     return
-                logger.warning("receiving failed, trying again: %s", failure)
+                logger.warning("receiving failed, trying again: %s", failure, exc_info=failure)
                 await sleep(RETRY_DELAY)
 
     def _land(self, _source: None, deliveries: list[Delivery]) -> None:
@@ -132,8 +132,6 @@ class Pump:
         try:
             contexts.extend(run_pre(interceptors, PRE_RECEIVE, message) for message in unit)
             await self._listen(unit, contexts)
-        except OMSRuntimeException as failure:
-            self._failed(unit, failure)
         except Exception as failure:
             self._failed(unit, failure)
             for message, context in zip(unit, contexts, strict=False):

@@ -52,9 +52,12 @@ class ReceivedMessage(Message, kw_only=True, eq=False):
         self.lease.extend(self.leased_offset, seconds)
 
 
-def received(lease: Lease, delivery: Delivery) -> list[ReceivedMessage]:
-    """The messages of a delivery, decoded here. Raises OMSRuntimeException 1501 for damaged bytes."""
-    origin = DeliveryOrigin(delivery)
+def received(lease: Lease, delivery: Delivery, before: DeliveryOrigin | None = None) -> list[ReceivedMessage]:
+    """The messages of a delivery, at least one; see `DeliveryOrigin` for what came `before`.
+
+    Raises OMSRuntimeException 1501 for damaged bytes.
+    """
+    origin = DeliveryOrigin(delivery, before)
     destination = delivery.destination
     base = delivery.base_offset
     return [

@@ -43,6 +43,8 @@ class Outbox:
         self._max_body = driver.max_body_bytes
         self._open: dict[str, OpenBatch] = {}
         self._used = 0
+        self._left = 0
+        """Messages that were submitted and have no answer yet; `_used` are their bytes."""
         self._changed = threading.Condition()
         self._dispatching = threading.RLock()
         self._full = threading.Event()
@@ -51,7 +53,7 @@ class Outbox:
 
     def put(self, message: Message) -> SendResult:
         """Store one message, in order after what this thread submitted."""
-        if self._open:
+        if self._left:
             self._flush_open()
         record = message.record
         if record.headers or record.message_key is not None or record.properties or len(record.data) > self._max_body:
@@ -64,7 +66,7 @@ class Outbox:
 
     def put_many(self, messages: Sequence[Message]) -> SendResults:
         """Store a list whole or not at all, in order after what this thread submitted."""
-        if self._open:
+        if self._left:
             self._flush_open()
         return send_whole(self._driver, self._packer, messages, self._timeout)
 
@@ -91,6 +93,7 @@ class Outbox:
             batch.directed |= is_directed(message.record)
             batch.size += size
             self._used += size
+            self._left += 1
             if batch.size >= self._batch_bytes:
                 self._full.set()
             if self._collector is None:
@@ -105,6 +108,7 @@ class Outbox:
         self._flush_open()
         with self._changed:
             self._used += size
+            self._left += len(messages)
         Task(self._put_for, messages, future, size)
         return future
 
@@ -112,7 +116,7 @@ class Outbox:
         """Return when all that was submitted has been stored or has failed."""
         self._flush_open()
         with self._changed:
-            self._changed.wait_for(lambda: not self._used)
+            self._changed.wait_for(lambda: not self._left)
 
     def close(self) -> None:
         """End the collecting thread; call it when flushed."""
@@ -125,7 +129,7 @@ class Outbox:
             future.set_result(send_whole(self._driver, self._packer, messages, self._timeout))
         except Exception as failure:
             future.set_exception(failure)
-        self._release(size)
+        self._release(size, len(messages))
 
     def _collect(self) -> None:
         while True:
@@ -144,32 +148,44 @@ class Outbox:
             with self._changed:
                 opened, self._open = self._open, {}
             for name, batch in opened.items():
-                try:
-                    self._dispatch(name, batch)
-                except Exception as failure:
-                    batch.fail(failure)
-                    self._release(batch.size)
+                self._dispatch(name, batch)
 
     def _dispatch(self, name: str, batch: OpenBatch) -> None:
         if not batch.directed:
             self._submit(name, None, batch)
             return
-        count = self._driver.partition_count(name)
-        for partition, part in batch.split(count, self._release).items():
+        try:
+            count = self._driver.partition_count(name)
+        except Exception as failure:
+            self._fail(batch, failure)
+            return
+        for partition, part in batch.split(count, partial(self._release, count=1)).items():
             self._submit(name, partition, part)
 
     def _submit(self, name: str, partition: int | None, batch: OpenBatch) -> None:
-        outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed)
-        self._driver.submit(outgoing).add_done_callback(partial(self._arrived, batch, origin))
+        try:
+            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed)
+            pending = self._driver.submit(outgoing)
+        except Exception as failure:
+            self._fail(batch, failure)
+            return
+        pending.add_done_callback(partial(self._arrived, batch, origin))
 
     def _arrived(self, batch: OpenBatch, origin: SentOrigin, pending: Pending[Placement]) -> None:
         try:
-            batch.stored(origin, pending.result())
+            placement = pending.result()
         except Exception as failure:
-            batch.fail(failure)
-        self._release(batch.size)
+            self._fail(batch, failure)
+            return
+        batch.stored(origin, placement)
+        self._release(batch.size, len(batch.messages))
 
-    def _release(self, size: int) -> None:
+    def _fail(self, batch: OpenBatch, failure: Exception) -> None:
+        batch.fail(failure)
+        self._release(batch.size, len(batch.messages))
+
+    def _release(self, size: int, count: int) -> None:
         with self._changed:
             self._used -= size
+            self._left -= count
             self._changed.notify_all()

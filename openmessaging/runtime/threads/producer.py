@@ -66,9 +66,13 @@ class Producer(Service):
 
         Raises OMSMessageFormatException: 1413 for a body over the driver's limit, 1400 naming the field otherwise.
         """
-        if type(body) is bytes and message_key is None and not properties and not headers:
-            if len(body) > self._max_body:
-                raise body_too_large(len(body), self._max_body)
+        if (
+            type(body) is bytes
+            and message_key is None
+            and properties is None
+            and not headers
+            and len(body) <= self._max_body
+        ):
             return Message(Record(body), queue)
         message = new_message(queue, body, message_key, properties, headers)
         if len(message.data) > self._max_body:

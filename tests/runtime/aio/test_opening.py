@@ -1,0 +1,21 @@
+import pytest
+
+from openmessaging.model.access_point import parse
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.runtime.aio import opening
+
+
+class Failing:
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+
+    async def open(self, access_point, attributes) -> None:
+        raise self.failure
+
+
+async def test_a_failure_keeps_its_code_or_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for failure, code in ((OMSRuntimeException(1401, "who?"), 1401), (OSError("no route"), 10000)):
+        monkeypatch.setattr(opening, "find_factory", lambda name, failure=failure: Failing(failure))
+        with pytest.raises(OMSRuntimeException) as caught:
+            await opening.open_driver(parse("oms:memory:"), {})
+        assert caught.value.code == code

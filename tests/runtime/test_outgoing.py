@@ -1,0 +1,79 @@
+"""Checks, partitions and encoding of what is sent."""
+
+import google_crc32c
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openmessaging.model.batch import KEYED, MAX_MESSAGES, decode, parse_header
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.message import Message, Record
+from openmessaging.runtime import outgoing
+from openmessaging.runtime.outgoing import Packer, checked_record, checked_records, new_message, partition_of, spread
+
+
+def message(**fields: object) -> Message:
+    return new_message("q", b"x", None, None, fields)
+
+
+@given(st.text(min_size=1, max_size=20).filter(str.isprintable), st.integers(1, 64))
+def test_a_key_has_one_stable_partition(key: str, count: int) -> None:
+    found = partition_of(message(message_key=key), count)
+    assert found == google_crc32c.value(key.encode()) % count
+
+
+def test_known_partitions_of_keys() -> None:
+    assert [partition_of(message(message_key=key), 16) for key in ("alice", "bob", "Zoë")] == [
+        google_crc32c.value(key.encode()) % 16 for key in ("alice", "bob", "Zoë")
+    ]
+    assert partition_of(message(), 16) is None
+    assert partition_of(message(partition=3, message_key="alice"), 16) == 3
+    with pytest.raises(OMSRuntimeException) as caught:
+        partition_of(message(partition=16), 16)
+    assert caught.value.field == "partition"
+
+
+def test_messages_are_spread_in_their_order() -> None:
+    messages = [message(partition=1), message(), message(partition=1), message(message_key="a")]
+    assert spread(messages, 2) == {
+        1: [0, 2, *([3] if partition_of(messages[3], 2) == 1 else [])],
+        None: [1],
+        **({0: [3]} if partition_of(messages[3], 2) == 0 else {}),
+    }
+
+
+def test_fields_that_only_direct_the_sending_are_not_stored() -> None:
+    sent = message(partition=1, correlation_id="c", qos=0)
+    sent.record.headers["messageId"] = "forged"  # type: ignore[index]
+    record = checked_record(sent, 10)
+    assert record.headers == {"correlationId": "c"}
+    assert sent.record.headers["partition"] == 1  # type: ignore[index]
+    assert checked_record(message(partition=1), 10).headers is None
+    records, directed = checked_records([message(), sent], 10)
+    assert (records[1], directed) == (record, True)
+    assert checked_records([message(trace_id="t")], 10)[1] is False
+    assert checked_records([message(message_key="k")], 10)[1] is True
+
+
+def test_a_packer_numbers_its_messages_and_marks_keyed_batches() -> None:
+    packer = Packer("shop", "none")
+    first, origin = packer.pack(packer.full("q"), None, [Record(b"a"), Record(b"b")], False)
+    second, later = packer.pack("shop://q", 3, [Record(b"c", "k")], True)
+    assert (first.destination, second.partition) == ("shop://q", 3)
+    assert (origin.first_sequence, later.first_sequence) == (0, 2)
+    header, shared, records = decode(first.batch.head + first.batch.payload)
+    assert (header.message_id(1), shared) == (origin.header("messageId", 1), {"bornHost": origin.born_host})
+    assert [record.data for record in records] == [b"a", b"b"]
+    assert not header.attributes & KEYED
+    assert parse_header(second.batch.head + second.batch.payload).attributes & KEYED
+    with pytest.raises(OMSRuntimeException, match="one batch"):
+        packer.pack("shop://q", None, [Record(b"")] * (MAX_MESSAGES + 1), False)
+
+
+def test_remembered_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing, "_MAX_NAMES", 3)
+    packer = Packer("default", "none")
+    for number in range(10):
+        assert packer.full(f"q{number}") == f"default://q{number}"
+    assert len(packer._names) <= 3
+    assert packer.full("other://q") == "other://q"

@@ -1,0 +1,38 @@
+# Generated from tests/runtime/aio/test_pump.py by scripts/unasync.py: change that file instead.
+"""The parts of the pump that `test_push.py` cannot see."""
+
+import logging
+
+import pytest
+
+from openmessaging.blocking import connect
+from openmessaging.runtime.threads.primitives import Event
+from openmessaging.runtime.threads.pump import give_back, halves
+
+
+def test_halves_are_never_empty() -> None:
+    for size in range(2, 9):
+        first, second = halves(range(size))
+        assert [*first, *second] == list(range(size))
+        assert first
+        assert second
+    give_back([])
+
+
+def test_an_acknowledgement_that_comes_too_late_is_logged(memory: str, caplog: pytest.LogCaptureFixture) -> None:
+    with connect(memory) as access_point, access_point.create_producer() as producer:
+        producer.send([producer.create_message("q", b"good"), producer.create_message("q", b"bad")])
+        manager = access_point.resource_manager()
+        done = Event()
+
+        def listener(message, context) -> None:
+            manager.seek_group("q", "g", "latest")
+            if message.data == b"bad":
+                done.set()
+                raise ValueError("refused too late")
+
+        caplog.set_level(logging.WARNING, "openmessaging")
+        with access_point.create_push_consumer(group="g") as consumer:
+            consumer.bind_queue("q", listener)
+            assert done.wait_within(10)
+        assert len([record for record in caplog.records if "delivered again" in record.message]) == 2
