@@ -37,8 +37,9 @@ demo: $(STAMP) ## the main job: 20,000 real flights through a queue, a consumer 
 	@echo "demo: oms demo"
 	@.venv/bin/oms demo
 
-simulate: $(STAMP) ## the store on a disk with faults, from seeds: SEEDS=1000, or SEED=n to replay one
+simulate: $(STAMP) ## log and broker on a disk with faults, from seeds: SEEDS=1000, or SEED=n to replay one
 	$(PY) -m openmessaging.simulation.storage $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	$(PY) -m openmessaging.simulation.broker $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 soak: $(STAMP) ## the long loops: kill -9, many threads and tasks
 	$(PY) -m tests.durability.kill_loop --kills 200

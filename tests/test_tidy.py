@@ -118,6 +118,11 @@ def test_pure_modules_do_no_io(path: Path) -> None:
         assert not list(files_touched(TREES[path])), "go through the disk that was handed in"
 
 
+def test_folders_are_packages() -> None:
+    folders = {path.parent for path in MODULES}
+    assert [str(folder.relative_to(ROOT)) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
 def test_shells_are_there() -> None:
     assert set(map(name_of, MODULES)) >= SHELLS
 
