@@ -22,7 +22,7 @@ check: $(STAMP) ## format, lint, types, layers, generated code, rules of the rep
 	@echo "check: types";          .venv/bin/mypy
 	@echo "check: layers";         .venv/bin/lint-imports
 	@echo "check: generated code"; $(PY) scripts/unasync.py --check
-	@echo "check: repository rules, documentation"; $(PY) -m pytest --no-cov tests/test_tidy.py tests/test_docs.py
+	@echo "check: repository rules, documentation"; $(PY) -m pytest -n 2 tests/test_tidy.py tests/test_docs.py
 
 format: $(STAMP) ## rewrite the code in its format, with the lint rules that mend themselves
 	.venv/bin/ruff check --fix .
@@ -50,7 +50,7 @@ bench: $(STAMP) ## what the store does beside what the machine can do, as ratios
 	$(PY) -m benchmarks.backlog
 
 docs: $(STAMP) ## run every code block of README.md and docs/, and every example
-	$(PY) -m pytest tests/test_docs.py tests/test_examples.py
+	$(PY) -m pytest -n 2 tests/test_docs.py tests/test_examples.py
 
 lock: ## newest versions within the bounds of pyproject.toml into requirements/dev.lock
 	scripts/lock.sh
