@@ -33,7 +33,7 @@ test: $(STAMP) ## all tests with coverage, on two workers
 	@echo "test: all tests, two workers, some minutes"
 	$(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
-demo: $(STAMP) ## the main job: 20,000 real flights through a queue, a consumer killed on the way, nothing lost
+demo: $(STAMP) ## the main job: 20,000 real flights through a queue, the process killed halfway, nothing lost
 	@echo "demo: oms demo"
 	@.venv/bin/oms demo
 
@@ -48,6 +48,8 @@ soak: $(STAMP) ## the long loops: kill -9, many threads and tasks
 bench: $(STAMP) ## what the store does beside what the machine can do, as ratios in the same run
 	$(PY) -m benchmarks.embedded
 	$(PY) -m benchmarks.backlog
+	$(PY) -m benchmarks.syncs
+	$(PY) -m benchmarks.startup
 
 docs: $(STAMP) ## run every code block of README.md and docs/, and every example
 	$(PY) -m pytest -n 2 tests/test_docs.py tests/test_examples.py
