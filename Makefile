@@ -22,7 +22,7 @@ check: $(STAMP) ## format, lint, types, layers, generated code, rules of the rep
 	@echo "check: types";          .venv/bin/mypy
 	@echo "check: layers";         .venv/bin/lint-imports
 	@echo "check: generated code"; $(PY) scripts/unasync.py --check
-	@echo "check: repository rules, documentation"; $(PY) -m pytest --no-cov tests/test_tidy.py tests/test_docs.py
+	@echo "check: repository rules, documentation"; $(PY) -m pytest -n 2 tests/test_tidy.py tests/test_docs.py
 
 format: $(STAMP) ## rewrite the code in its format, with the lint rules that mend themselves
 	.venv/bin/ruff check --fix .
@@ -33,12 +33,13 @@ test: $(STAMP) ## all tests with coverage, on two workers
 	@echo "test: all tests, two workers, some minutes"
 	$(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
-demo: $(STAMP) ## the main job: 20,000 real flights through a queue, a consumer killed on the way, nothing lost
+demo: $(STAMP) ## the main job: 20,000 real flights through a queue, the process killed halfway, nothing lost
 	@echo "demo: oms demo"
 	@.venv/bin/oms demo
 
-simulate: $(STAMP) ## crash and disk-fault simulation: SEEDS=1000, or SEED=n to replay one
-	$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+simulate: $(STAMP) ## log and broker on a disk with faults, from seeds: SEEDS=1000, or SEED=n to replay one
+	$(PY) -m openmessaging.simulation.storage $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	$(PY) -m openmessaging.simulation.broker $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 soak: $(STAMP) ## the long loops: kill -9, many threads and tasks
 	$(PY) -m tests.durability.kill_loop --kills 200
@@ -47,9 +48,11 @@ soak: $(STAMP) ## the long loops: kill -9, many threads and tasks
 bench: $(STAMP) ## what the store does beside what the machine can do, as ratios in the same run
 	$(PY) -m benchmarks.embedded
 	$(PY) -m benchmarks.backlog
+	$(PY) -m benchmarks.syncs
+	$(PY) -m benchmarks.startup
 
 docs: $(STAMP) ## run every code block of README.md and docs/, and every example
-	$(PY) -m pytest tests/test_docs.py tests/test_examples.py
+	$(PY) -m pytest -n 2 tests/test_docs.py tests/test_examples.py
 
 lock: ## newest versions within the bounds of pyproject.toml into requirements/dev.lock
 	scripts/lock.sh

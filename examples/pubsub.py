@@ -7,7 +7,7 @@ import openmessaging as oms
 
 async def read(access_point: oms.AccessPoint, group: str, count: int) -> list[str]:
     """The next messages of a group."""
-    found = []
+    found: list[str] = []
     async with access_point.create_pull_consumer("prices", group=group) as consumer:
         while len(found) < count:
             message = await consumer.receive(timeout=5)

@@ -34,7 +34,7 @@ def main() -> None:
         print(f"{len(done)} jobs done, {len(set(done))} different ones")
         with access_point.create_pull_consumer("jobs.workers.dead-letter", group="operator") as consumer:
             while letter := consumer.receive(timeout=0.2):
-                print(f"job {letter.data.decode()} failed: {letter.properties['dead-letter.reason']}")
+                print(f"job {letter.data.decode()} failed: {letter.properties['dead-letter.reason']!s}")
                 letter.ack()
 
 

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -92,16 +93,17 @@ def group_table() -> Iterator[str]:
         yield f"| `{field.name}` | {field.default} |"
 
 
-def command_help(command: click.Command, name: str) -> Iterator[str]:
+def command_help(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
     """The help of a command and of all below it."""
-    context = click.Context(command, info_name=name, terminal_width=100, max_content_width=100)
+    settings: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100, **command.context_settings}
+    context = click.Context(command, parent=parent, info_name=name, **settings)
     if not isinstance(command, click.Group):
-        yield f"## {name}\n\n```text\n{command.get_help(context)}\n```\n"
+        yield f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
         return
     for below in command.list_commands(context):
         found = command.get_command(context, below)
         assert found is not None
-        yield from command_help(found, f"{name} {below}")
+        yield from command_help(found, below, context)
 
 
 def commands() -> Iterator[str]:

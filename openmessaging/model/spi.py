@@ -278,8 +278,9 @@ class Driver(Protocol):
 
 
 class DriverFactory(Protocol):
-    """What an entry point of the group `openmessaging.drivers` names."""
+    """What an entry point of the group `openmessaging.drivers` names. It may also have `open_blocking`, with the same
+    arguments, which returns a BlockingDriver."""
 
-    async def __call__(self, access_point: AccessPoint, attributes: dict[str, Any]) -> Driver:
+    async def open(self, access_point: AccessPoint, attributes: dict[str, Any]) -> Driver:
         """Open the system. Raises OMSRuntimeException 10000 (with the cause) when it cannot."""
         ...

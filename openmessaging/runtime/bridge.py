@@ -16,8 +16,7 @@ from typing import Any, cast
 
 from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.blocking_spi import BlockingDriver
-from openmessaging.model.spi import Driver, OutgoingBatch, Placement, Subscription, SubscriptionSpec
-from openmessaging.runtime.drivers import DriverFactory
+from openmessaging.model.spi import Driver, DriverFactory, OutgoingBatch, Placement, Subscription, SubscriptionSpec
 
 _starting = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None

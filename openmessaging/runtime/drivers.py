@@ -7,11 +7,10 @@ is worth it, `open_blocking(access_point, attributes) -> BlockingDriver`.
 from __future__ import annotations
 
 import importlib
-from typing import Any, Protocol, cast
+from typing import cast
 
-from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.errors import OMSRuntimeException, error
-from openmessaging.model.spi import Driver
+from openmessaging.model.spi import DriverFactory
 
 GROUP = "openmessaging.drivers"
 BUILT_IN = {
@@ -19,14 +18,6 @@ BUILT_IN = {
     "memory": "openmessaging.drivers.embedded:driver",
 }
 """The same entry points as this package declares, known without searching what is installed (20 ms)."""
-
-
-class DriverFactory(Protocol):
-    """What an entry point names; `open_blocking` is optional."""
-
-    async def open(self, access_point: AccessPoint, attributes: dict[str, Any]) -> Driver:
-        """Open the system."""
-        ...
 
 
 def find_factory(name: str) -> DriverFactory:
