@@ -13,7 +13,19 @@ import msgspec
 from openmessaging import blocking as oms
 from openmessaging.demo import worker
 from openmessaging.demo.data import Flight, read
-from openmessaging.demo.report import Drained, Failed, Finished, Killed, Opened, Plan, Received, Report, Sent, Step
+from openmessaging.demo.report import (
+    Begun,
+    Drained,
+    Failed,
+    Finished,
+    Killed,
+    Opened,
+    Plan,
+    Received,
+    Report,
+    Sent,
+    Step,
+)
 from openmessaging.demo.table import Tally
 from openmessaging.model.errors import error
 
@@ -81,7 +93,9 @@ class Job:
 
     def run(self) -> Outcome:
         """Everything, in order. Raises OMSRuntimeException: what the worker met, 1500 when it ended by itself."""
-        self._work(kill_at=self.outcome.plan.total // 2)
+        plan = self.outcome.plan
+        self._watch(Begun(plan.total, plan.flights, plan.late, plan.store))
+        self._work(kill_at=plan.total // 2)
         self._work(kill_at=None)
         self._drain()
         return self.outcome
@@ -122,6 +136,7 @@ class Job:
         if isinstance(report, Received):
             if report.message_id in self._seen:
                 outcome.duplicates += 1
+                report = msgspec.structs.replace(report, again=True)
             else:
                 self._seen.add(report.message_id)
                 outcome.received += 1
@@ -154,7 +169,7 @@ class Job:
 
 
 def prepare(store: str) -> tuple[str, str]:
-    """Make the two queues in a store, new or existing, and return their names: with a number behind when they are taken.
+    """Make the two queues in a store and return their names, with a number behind when they are taken.
 
     Raises OMSRuntimeException 1418 for a directory that holds something else, 1501 for one that cannot be written,
     1503 for a store in use.

@@ -47,6 +47,8 @@ class Received(msgspec.Struct, frozen=True, tag=True):
     member: int
     message_id: str
     flight: Flight
+    again: bool = False
+    """Whether it was reported before; found out by the job."""
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True):
@@ -65,6 +67,15 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
         return OMSRuntimeException(self.code, self.reason, next_step=self.next_step)
 
 
+class Begun(msgspec.Struct, frozen=True, tag=True):
+    """Said by the job itself: the queues are there."""
+
+    total: int
+    flights: str
+    late: str
+    store: str
+
+
 class Killed(msgspec.Struct, frozen=True, tag=True):
     """Said by the job itself: the worker got SIGKILL."""
 
@@ -79,5 +90,5 @@ class Drained(msgspec.Struct, frozen=True, tag=True):
 
 
 Report = Opened | Sent | Received | Finished | Failed
-Step = Report | Killed | Drained
+Step = Report | Begun | Killed | Drained
 """Everything that may be shown while it runs."""

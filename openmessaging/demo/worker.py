@@ -3,7 +3,7 @@
 Run as `python -m openmessaging.demo.worker PLAN`; standard output is the pipe to `job`.
 
 - The sender sends in batches that are stored whole or not at all, in the order of the file. So after a kill the queue
-  itself says how far the sender came, whether the last batch was acknowledged or not: the number of messages ever stored.
+  itself says how far the sender came, by the number of messages ever stored, be the last batch acknowledged or not.
 - A member reports a flight before it acknowledges it: what was consumed is always counted. A flight that was reported
   and not acknowledged comes again, and is known by its message id.
 """
