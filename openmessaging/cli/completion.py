@@ -10,7 +10,9 @@ from openmessaging.cli.root import main
 @click.command("completion")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def command(shell: str) -> None:
-    """Print the script that completes `oms` commands in SHELL; load it in the shell's start file.
+    """Print the script that completes commands in a shell.
+
+    Load it in the start file of SHELL.
 
     \b
     bash (4.4 or newer):  eval "$(oms completion bash)"

@@ -24,12 +24,13 @@ from openmessaging.demo.table import Origin, rows
 @json_option
 @click.pass_context
 def command(ctx: click.Context, data: str | None, store: str | None, as_json: bool) -> None:
-    """Send 20,000 real flights to the queue `flights`, keyed by origin, and let a group of three members consume them.
+    """Run the main job: real flights, a process killed on the way, nothing lost.
 
-    Each member acknowledges what it has handled, and sends flights that came more than 60 minutes late to
-    `late-flights`. Halfway the process that holds the store is killed with SIGKILL; another reopens the store and goes
-    on. At the end, flights, mean delay and late flights by origin, counted from what was consumed, stand beside the
-    same numbers computed straight from the file; exit code 1 when they differ.
+    20,000 flights are sent to the queue `flights`, keyed by origin, and a group of three members consumes them. Each
+    member acknowledges what it has handled, and sends flights that came more than 60 minutes late to `late-flights`.
+    Halfway the process that holds the store is killed with SIGKILL; another reopens the store and goes on. At the end,
+    flights, mean delay and late flights by origin, counted from what was consumed, stand beside the same numbers
+    computed straight from the file; exit code 1 when they differ.
     """
     with _directory(store) as directory, showing() as start:
         job = Job(directory, data, start)
@@ -52,7 +53,7 @@ def _directory(store: str | None) -> Iterator[str]:
 
 
 def _print(outcome: Outcome, store: str | None) -> None:
-    columns = ("origin", "flights", "in file", "mean delay", "in file", "late", "in file", "")
+    columns = ("origin", "flights", "in file", "mean delay", "in file", "late", "in file", "result")
     lines = [
         (row.name, *_pairs(row.consumed, row.file), "equal" if row.equal else "DIFFERS")
         for row in rows(outcome.consumed, outcome.file)

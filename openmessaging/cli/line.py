@@ -79,14 +79,20 @@ def _standard(line: dict[str, Any], queue: str) -> dict[str, Any]:
     for name in line:
         if name not in _SENT and name not in _STORE_SAYS:
             raise bad_format(name, "a line has no such member", next_step=f"Use {', '.join(sorted(_SENT))}")
-    headers = line.get("headers") or {}
+    headers = _given(line, "headers")
     if not isinstance(headers, dict):
         raise bad_format("headers", "an object is wanted")
     header = {**headers, "destination": queue}
     if line.get("key") is not None:
         header["messageKey"] = line["key"]
-    parts = {"version": VERSION, "header": header, "properties": line.get("properties") or {}}
+    parts = {"version": VERSION, "header": header, "properties": _given(line, "properties")}
     return {"message": {**parts, "data": b64encode(_body(line)).decode()}}
+
+
+def _given(line: dict[str, Any], name: str) -> Any:
+    """A member; absent and null are an empty object."""
+    found = line.get(name)
+    return {} if found is None else found
 
 
 def _body(line: dict[str, Any]) -> bytes:

@@ -89,7 +89,7 @@ def _print_framed(columns: Sequence[str], texts: list[list[str]], right: list[bo
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name, is_right in zip(columns, right, strict=True):
         table.add_column(name, justify="right" if is_right else "left", overflow="fold")
     for line in texts:

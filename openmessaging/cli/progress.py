@@ -43,7 +43,7 @@ class Display:
         elif isinstance(step, Opened):
             progress.update(self._sent, completed=step.stored)
         if text := self._text(step):
-            self._console.print(text, markup=False)
+            self._console.print(text, markup=False, soft_wrap=True)
 
     def _text(self, step: Step) -> str:
         if isinstance(step, Begun):

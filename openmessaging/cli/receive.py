@@ -44,7 +44,9 @@ def command(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Print the messages of QUEUE: their bodies, a line each (bytes that are not text as hex), or all with --json.
+    """Receive messages from a queue, or look at them.
+
+    Prints their bodies, a line each (bytes that are not text as hex), or all of them with --json.
 
     With --group, messages that no member of the group has acknowledged; each is acknowledged once it is printed. With
     --peek, all messages that are stored, from the oldest on. Ends after --max messages or --timeout seconds without

@@ -81,8 +81,19 @@ def run(group: click.Group, arguments: list[str]) -> int:
         return report(failure, as_json)
 
 
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            click.echo(f"oms {version('openmessaging')}")
+        except PackageNotFoundError:
+            click.echo("oms, not installed")
+        ctx.exit()
+
+
 @click.command(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="openmessaging", message="oms %(version)s")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def main() -> None:
     """Durable messaging from the command line; no server needed.
 

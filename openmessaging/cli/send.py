@@ -42,7 +42,9 @@ def command(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Send messages to QUEUE, which is created when it is missing: each BODY, or what standard input holds.
+    """Send messages to a queue.
+
+    They are each BODY, or what standard input holds. QUEUE is created when it is missing.
 
     A batch is stored whole or not at all, and is on the disk before the next one is read. A line of JSON is
     {"body": "text", "key": "k", "properties": {…}, "headers": {"correlationId": …}}; only the body is required.

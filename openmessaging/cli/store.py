@@ -13,7 +13,10 @@ from openmessaging.storage import inspect
 
 @click.group("store")
 def command() -> None:
-    """Look into the store in a directory without opening it, whole or damaged, in use or not. Nothing is changed."""
+    """Look into a store without opening it, whole or damaged.
+
+    It may be in use. Nothing is changed.
+    """
 
 
 @command.command("info")
