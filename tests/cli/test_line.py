@@ -15,7 +15,11 @@ PROPERTIES = st.dictionaries(
 )
 
 
-@given(body=st.binary(), key=st.none() | st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=20), properties=PROPERTIES)
+@given(
+    body=st.binary(),
+    key=st.none() | st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=20),
+    properties=PROPERTIES,
+)
 def test_what_receive_writes_send_reads(body: bytes, key: str | None, properties: dict[str, object]) -> None:
     first = from_line(json.dumps({"body_base64": b64encode(body).decode(), "key": key}).encode(), 1, "orders")
     for name, value in properties.items():
