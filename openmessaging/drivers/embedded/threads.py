@@ -109,6 +109,12 @@ class BlockingSubscription:
         group_id = self.group.id
         self._runner.give_back(lambda engine, now_ms: engine.decide_release(now_ms, group_id, lease_id, offsets))
 
+    def move(self, lease_id: int, offsets: Sequence[int] | None, target: str | None) -> None:
+        """Send dead letters to `target` (None: where each came from) under their old ids and settle them here, in one
+        step; returns when that is durable. Raises 1418, 1404, 1405, 1416 as `Engine.decide_move`."""
+        group_id = self.group.id
+        self._runner.change(lambda engine, now_ms: engine.decide_move(now_ms, group_id, lease_id, offsets, target))
+
     def extend(self, lease_id: int, invisible_time: float) -> int:
         """Let a lease last longer; returns its new deadline in ms."""
         group_id = self.group.id

@@ -1,0 +1,5 @@
+"""`python -m openmessaging.cli` is `oms`."""
+
+from openmessaging.cli import main
+
+main()

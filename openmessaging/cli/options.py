@@ -1,0 +1,69 @@
+"""Options that commands share, and the store they lead to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from openmessaging import blocking as oms
+from openmessaging.model.access_point import parse
+from openmessaging.model.errors import error
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+url_option = click.option(
+    "--url", envvar="OMS_URL", metavar="URL", help="Where the messages are, as oms:embedded://PATH.  [env: OMS_URL]"
+)
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def store_options(function: Function) -> Function:
+    """`--url` and `--json`."""
+    return url_option(json_option(function))
+
+
+def default_url() -> str:
+    """The store of this user."""
+    from platformdirs import user_data_dir
+
+    return f"oms:embedded://{os.path.join(user_data_dir('openmessaging', appauthor=False), 'store')}"
+
+
+@contextmanager
+def connected(url: str | None, *, create: bool = False) -> Iterator[oms.AccessPoint]:
+    """An open access point.
+
+    Args:
+        url: as given; None: the store of this user.
+        create: whether the store, and queues on first use, come into being. Else looking never makes anything.
+
+    Raises OMSRuntimeException 10000 when there is no store, and what `connect` raises.
+    """
+    where = url or default_url()
+    access_point = parse(where)
+    if (
+        not create
+        and access_point.driver == "embedded"
+        and not os.path.isdir(os.path.join(access_point.path or "", "log"))
+    ):
+        step = "Give another --url or OMS_URL; `oms send` and `oms queue create` make a new store"
+        raise error(10000, f"there is no store in {access_point.path}", next_step=step)
+    with oms.connect(where, {"auto_create": create}) as opened:
+        yield opened
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask on standard error, unless `yes`. Raises click.ClickException when the answer is no, or nobody can answer."""
+    if yes:
+        return
+    try:
+        if click.confirm(question, err=True):
+            return
+    except click.Abort:
+        click.echo(err=True)
+    raise click.ClickException("not confirmed, nothing was changed; --yes answers beforehand")

@@ -1,0 +1,97 @@
+"""`oms queue`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from openmessaging.cli.options import confirm, connected, store_options, yes_option
+from openmessaging.cli.output import print_fields, print_json, print_table
+
+
+@click.group("queue")
+def command() -> None:
+    """Create, list, describe, delete and purge queues."""
+
+
+@command.command("create")
+@click.argument("queue")
+@click.option("--partitions", default=1, show_default=True, type=click.IntRange(min=1), help="Number of partitions.")
+@store_options
+def create(queue: str, partitions: int, url: str | None, as_json: bool) -> None:
+    """Create QUEUE, and the store when there is none."""
+    with connected(url, create=True) as access_point:
+        manager = access_point.resource_manager()
+        manager.create_queue(queue, partitions)
+        info = manager.describe_queue(queue)
+    if as_json:
+        print_json(info)
+    else:
+        print(f"created {info.name} with {info.partitions} partition{'' if info.partitions == 1 else 's'}")
+
+
+@command.command("list")
+@store_options
+def list_queues(url: str | None, as_json: bool) -> None:
+    """List the queues of all namespaces."""
+    with connected(url) as access_point:
+        manager = access_point.resource_manager()
+        names = sorted(name for namespace in manager.list_namespaces() for name in manager.list_queues(namespace))
+        queues = [manager.describe_queue(name) for name in names]
+    if as_json:
+        print_json(queues)
+    else:
+        rows = [(info.name, info.partitions, info.messages, ", ".join(info.groups)) for info in queues]
+        print_table(("queue", "partitions", "messages", "groups"), rows)
+
+
+@command.command("describe")
+@click.argument("queue")
+@store_options
+def describe(queue: str, url: str | None, as_json: bool) -> None:
+    """Show partitions, offsets, groups and settings of QUEUE."""
+    with connected(url) as access_point:
+        info = access_point.resource_manager().describe_queue(queue)
+    if as_json:
+        print_json(info)
+        return
+    fields: dict[str, object] = {"queue": info.name, "messages": info.messages, "groups": ", ".join(info.groups)}
+    fields |= {f"setting {name}": value for name, value in info.config.items()}
+    fields |= {f"partition {at}": f"offsets {first} to {end}" for at, (first, end) in enumerate(info.offsets)}
+    print_fields(fields)
+
+
+@command.command("delete")
+@click.argument("queue")
+@yes_option
+@store_options
+def delete(queue: str, yes: bool, url: str | None, as_json: bool) -> None:
+    """Delete QUEUE with its messages and groups; their dead-letter queues stay."""
+    with connected(url) as access_point:
+        manager = access_point.resource_manager()
+        info = manager.describe_queue(queue)
+        confirm(f"Delete {info.name} with {info.messages:,} messages and {len(info.groups)} groups?", yes)
+        manager.delete_queue(queue)
+    _say(as_json, {"queue": info.name, "deleted": True}, f"deleted {info.name}")
+
+
+@command.command("purge")
+@click.argument("queue")
+@yes_option
+@store_options
+def purge(queue: str, yes: bool, url: str | None, as_json: bool) -> None:
+    """Drop all messages of QUEUE; the queue and its groups stay."""
+    with connected(url) as access_point:
+        manager = access_point.resource_manager()
+        info = manager.describe_queue(queue)
+        confirm(f"Drop all {info.messages:,} messages of {info.name}?", yes)
+        dropped = manager.purge_queue(queue)
+    _say(as_json, {"queue": info.name, "purged": dropped}, f"dropped {dropped:,} messages of {info.name}")
+
+
+def _say(as_json: bool, document: dict[str, Any], text: str) -> None:
+    if as_json:
+        print_json(document)
+    else:
+        print(text)

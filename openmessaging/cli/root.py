@@ -1,0 +1,112 @@
+"""The command `oms`: names and short helps of all commands, and what becomes of errors.
+
+Nothing but click is imported until a command is called, so that `oms --help` and completion are quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "demo": "Run the main job: real flights, a process killed on the way, nothing lost.",
+    "send": "Send messages to a queue.",
+    "receive": "Receive messages from a queue, or look at them.",
+    "queue": "Create, list, describe, delete and purge queues.",
+    "group": "List, describe, seek and delete consumer groups.",
+    "dead-letter": "Look at messages that failed too often, and send them back.",
+    "store": "Look into a store without opening it, whole or damaged.",
+    "completion": "Print the script that completes commands in a shell.",
+}
+"""Each is the object `command` of the module of that name in this package."""
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""Exit codes as a shell gives them for SIGINT and SIGPIPE."""
+
+
+class Root(click.Group):
+    """A group whose commands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"openmessaging.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader that closed the pipe ends it without a word."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+            ctx.exit(BROKEN_PIPE)
+        return result
+
+    def main(self, args: Any = None, *rest: Any, **options: Any) -> Any:  # noqa: ARG002 - click's signature
+        """Run, print what went wrong, and leave with the exit code."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        sys.exit(run(self, arguments))
+
+
+def run(group: click.Group, arguments: list[str]) -> int:
+    """Run a command line; its exit code. Errors are printed to standard error, as JSON with `--json`."""
+    as_json = "--json" in arguments
+    try:
+        status = click.Group.main(group, arguments, prog_name="oms", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.Abort:
+        return INTERRUPTED
+    except Exception as failure:
+        from openmessaging.cli.failure import report
+
+        if os.environ.get("OMS_DEBUG"):
+            raise
+        return report(failure, as_json)
+
+
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            click.echo(f"oms {version('openmessaging')}")
+        except PackageNotFoundError:
+            click.echo("oms, not installed")
+        ctx.exit()
+
+
+@click.command(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def main() -> None:
+    """Durable messaging from the command line; no server needed.
+
+    The store comes from --url, else from the environment variable OMS_URL, else it is a directory among the user's
+    data. A directory is written oms:embedded://PATH. OMS_DEBUG=1 shows the traceback of an error.
+
+    \b
+    Exit codes:
+      0  done
+      1  it failed; standard error says why and what to do
+      2  the command line is wrong
+      3  nothing was there: no message to receive, no such dead letter
+
+    With --json, results are JSON on standard output and errors JSON on standard error. `send`, `receive`,
+    `dead-letter list` and `store dump` print a document per line, all others one document.
+    """

@@ -1,0 +1,102 @@
+import json
+from base64 import b64encode
+
+import pytest
+
+from tests.cli.conftest import Oms
+
+
+def test_arguments(oms_cli: Oms) -> None:
+    text = oms_cli("send", "orders", "pizza", "grün", "--key", "alice", "--property", "price=2=3", "--property", "x=")
+    assert text.stdout == "sent 2 messages to default://orders (fsync)\n"
+    messages = oms_cli.lines("receive", "orders", "--peek", "--timeout", "0")
+    assert [message["body"] for message in messages] == ["pizza", "grün"]
+    assert messages[0]["key"] == "alice"
+    assert messages[0]["properties"] == {"price": "2=3", "x": ""}
+
+
+def test_json_is_a_line_per_message(oms_cli: Oms) -> None:
+    sent = oms_cli.lines("send", "orders", "a", "b")
+    assert [(line["queue"], line["partition"], line["offset"], line["durability"]) for line in sent] == [
+        ("default://orders", 0, 0, "fsync"),
+        ("default://orders", 0, 1, "fsync"),
+    ]
+    received = oms_cli.lines("receive", "orders", "--peek", "--timeout", "0")
+    assert [line["message_id"] for line in received] == [line["message_id"] for line in sent]
+    assert received[0]["store_timestamp"] == sent[0]["store_timestamp"]
+
+
+def test_lines_of_standard_input(oms_cli: Oms) -> None:
+    out, err = oms_cli.process("send", "orders", "--stdin", "--key", "k", "--batch", "2", input="a\r\n\nb\nlast")
+    assert out == "sent 4 messages to default://orders (fsync)\n"
+    assert err == ""
+    messages = oms_cli.lines("receive", "orders", "--peek", "--timeout", "0")
+    assert [(message["body"], message["key"]) for message in messages] == [
+        ("a", "k"),
+        ("", "k"),
+        ("b", "k"),
+        ("last", "k"),
+    ]
+
+
+def test_bytes_that_are_no_text(oms_cli: Oms) -> None:
+    oms_cli("send", "orders", "--stdin", input=b"\xff\x01\n")
+    assert oms_cli("receive", "orders", "--peek", "--timeout", "0").stdout == "hex:ff01\n"
+    [message] = oms_cli.lines("receive", "orders", "--peek", "--timeout", "0")
+    assert message["body_base64"] == b64encode(b"\xff\x01").decode()
+
+
+def test_json_lines(oms_cli: Oms) -> None:
+    lines = [
+        {"body": "pizza", "key": "alice", "properties": {"price": 2.5, "n": 3}, "headers": {"correlationId": "c"}},
+        {"body": {"nested": [1]}},
+    ]
+    oms_cli("send", "orders", "--jsonl", input="\n\n".join(map(json.dumps, lines)))
+    first, second = oms_cli.lines("receive", "orders", "--peek", "--timeout", "0")
+    assert (first["body"], first["key"]) == ("pizza", "alice")
+    assert first["properties"] == {"price": 2.5, "n": 3}
+    assert first["headers"]["correlationId"] == "c"
+    assert second["body"] == '{"nested":[1]}'
+
+
+def test_what_was_received_can_be_sent(oms_cli: Oms) -> None:
+    oms_cli("send", "orders", "a", "b", "--key", "k", "--property", "p=v")
+    out, _ = oms_cli.process("receive", "orders", "--peek", "--timeout", "0", "--json")
+    oms_cli.process("send", "copies", "--jsonl", input=out)
+    [first, second] = oms_cli.lines("receive", "copies", "--peek", "--timeout", "0")
+    assert [first["body"], second["body"]] == ["a", "b"]
+    assert (first["key"], first["properties"]) == ("k", {"p": "v"})
+
+
+def test_nothing_to_send(oms_cli: Oms) -> None:
+    assert "sent 0 messages" in oms_cli("send", "orders", "--stdin", input="").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("a", "--stdin"), ("--stdin", "--jsonl"), ("--jsonl", "--key", "k"), ("a", "--property", "nothing")],
+)
+def test_wrong_command_lines(oms_cli: Oms, arguments: tuple[str, ...]) -> None:
+    assert oms_cli.error("send", "orders", *arguments, code=2)["code"] == 1418
+    assert not oms_cli.directory.exists()
+
+
+def test_an_error_names_the_line_and_what_was_stored_before(oms_cli: Oms) -> None:
+    lines = '{"body": 1}\n{"body": 2}\n{"body": 3, "properties": {"price": []}}\n'
+    failed = oms_cli("send", "orders", "--jsonl", "--batch", "2", "--json", input=lines, code=1)
+    found = json.loads(failed.stderr)["error"]
+    assert (found["code"], found["field"]) == (1400, "properties.price")
+    assert found["reason"].startswith("line 3: ")
+    assert found["reason"].endswith("(2 messages were stored before)")
+    assert oms_cli.json("queue", "describe", "orders")["messages"] == 2 == len(failed.stdout.splitlines())
+
+
+def test_a_body_too_large_names_its_line(oms_cli: Oms) -> None:
+    found = oms_cli.error("send", "orders", "--stdin", input="a\n" + "x" * ((4 << 20) + 1))
+    assert (found["code"], found["field"]) == (1413, "data")
+    assert found["reason"].startswith("line 2: ")
+
+
+def test_a_wrong_name(oms_cli: Oms) -> None:
+    assert oms_cli.error("send", "a b/c", "body")["code"] == 1418
+    assert oms_cli.error("send", "nowhere://orders", "body")["code"] == 1405
