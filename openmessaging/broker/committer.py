@@ -79,6 +79,8 @@ class Committer:
         self._handed_over = False
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self.failure: OMSRuntimeException | None = None
+        """Why the log takes nothing any more, once a write or sync has failed."""
 
     @property
     def disk_is_fast(self) -> bool:
@@ -109,14 +111,16 @@ class Committer:
         started = self._clock.monotonic()
         try:
             index = self._storage.flush(sync=sync)
-        except OMSRuntimeException as cause:
+        except BaseException as cause:
+            failure = cause if isinstance(cause, OMSRuntimeException) else _interrupted(cause)
             with self._lock:
+                self.failure = failure
                 failed = [*self._waiting, *self._waiting_for_sync]
                 self._waiting.clear()
                 self._waiting_for_sync.clear()
                 self._busy = False
             for _, release in failed:
-                release(cause)
+                release(failure)
             raise
         took = self._clock.monotonic() - started
         self._recent_worst = max(took, self._recent_worst * 0.9)
@@ -161,3 +165,12 @@ class Committer:
             if lead:
                 with contextlib.suppress(OMSRuntimeException):  # everybody who waited has been told
                     self.lead()
+
+
+def _interrupted(cause: BaseException) -> OMSRuntimeException:
+    """The error for those who waited for a sync that did not end, by Ctrl-C for example."""
+    return OMSRuntimeException(
+        1501,
+        f"writing the log was interrupted: {cause!r}",
+        next_step="Open the store again: it recovers what was acknowledged",
+    )
