@@ -138,7 +138,8 @@ class Reclaimer:
             found = [partitions[number] for number in partition_ids if number in partitions]
             consumed = [self._consumed(partition) for partition in found]
         return {
-            partition.id: self._limit(partition, limit, now_ms) for partition, limit in zip(found, consumed, strict=True)
+            partition.id: self._limit(partition, limit, now_ms)
+            for partition, limit in zip(found, consumed, strict=True)
         }
 
     @staticmethod
@@ -213,7 +214,5 @@ class Reclaimer:
         partitions = self._runner.engine.partitions
         ends = {number: of.last_end(limits[number]) for number, of in held.items() if number in limits}
         return [
-            Trim(number, end)
-            for number, end in ends.items()
-            if number in partitions and end > partitions[number].start
+            Trim(number, end) for number, end in ends.items() if number in partitions and end > partitions[number].start
         ]
