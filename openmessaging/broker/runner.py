@@ -90,7 +90,7 @@ class Runner:
         if lead:
             self.committer.lead()
         else:
-            waiter.wait()
+            self.committer.wait(waiter)
         return placements
 
     def stage_send_locked(self, batches: Sequence[OutgoingBatch]) -> tuple[list[Placement], int]:
@@ -179,7 +179,7 @@ class Runner:
         if lead:
             self.committer.lead(sync=True)
         else:
-            waiter.wait()
+            self.committer.wait(waiter)
 
     # ---- receiving -----------------------------------------------------------------------------------------------
 
