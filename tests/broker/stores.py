@@ -102,6 +102,8 @@ class Client:
         return bodies(found)
 
     def ack(self, group: Group, delivery: Delivery, offsets: Sequence[int] | None = None) -> None:
+        if offsets is None:
+            offsets = range(delivery.base_offset + delivery.first, delivery.base_offset + delivery.last)
         self.runner.ack(group.id, delivery.lease_id, offsets)
 
     def nack(self, group: Group, delivery: Delivery, delay: float | None = 0, reason: str = "no") -> None:
