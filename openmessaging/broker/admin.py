@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from openmessaging.broker.describe import describe_group, describe_queue
-from openmessaging.broker.entry import Lease
+from openmessaging.broker.engine import Engine
+from openmessaging.broker.entry import Entry, Lease, Trim
 from openmessaging.broker.group import Group
 from openmessaging.broker.partition import Partition
-from openmessaging.broker.runner import Runner
+from openmessaging.broker.runner import Runner, closed
 from openmessaging.broker.wakeups import Wake
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery, GroupInfo, QueueInfo, SubscriptionSpec
@@ -35,6 +36,7 @@ class Admin:
     def list_namespaces(self) -> list[str]:
         """Names, sorted."""
         with self.runner.lock:
+            self.runner.tick_locked()
             return sorted(self.runner.engine.namespaces)
 
     def create_queue(self, name: str, partitions: int, config: dict[str, Any]) -> None:
@@ -47,23 +49,36 @@ class Admin:
 
     def delete_queue(self, name: str) -> None:
         """Raises 1404 when missing."""
-        with self.runner.lock:
-            partitions = [partition.id for partition in self.runner.engine.queue(name).partitions]
-        self.runner.change(lambda engine, now_ms: engine.decide_delete_queue(now_ms, name))
-        with self.runner.lock:
+        runner = self.runner
+        with runner.lock:
+            partitions = [partition.id for partition in runner.engine.queue(name).partitions]
+        runner.change(lambda engine, now_ms: engine.decide_delete_queue(now_ms, name))
+        with runner.lock:
+            runner.readers.fire(partitions)  # they learn that it is gone
             for partition_id in partitions:
-                self.runner.indexes.drop(partition_id)
+                runner.indexes.drop(partition_id)
 
     def purge_queue(self, name: str) -> int:
         """Drop all messages; returns how many. Raises 1404 when missing."""
-        with self.runner.lock:
-            count = describe_queue(self.runner.engine.queue(name)).messages
-        self.runner.change(lambda engine, now_ms: engine.decide_purge(now_ms, name))
-        return count
+        runner = self.runner
+        trims: list[Trim] = []
+        starts: dict[int, int] = {}
+
+        def decide(engine: Engine, now_ms: int) -> Entry:
+            starts.update((partition.id, partition.start) for partition in engine.queue(name).partitions)
+            entry = engine.decide_purge(now_ms, name)
+            trims.extend(operation for operation in entry.operations if isinstance(operation, Trim))
+            return entry
+
+        runner.change(decide)
+        for trim in trims:
+            runner.indexes.trim(trim.partition_id, trim.start)
+        return sum(trim.start - starts[trim.partition_id] for trim in trims)
 
     def list_queues(self, namespace: str) -> list[str]:
         """Full names, sorted. Raises 1405 when the namespace is missing."""
         with self.runner.lock:
+            self.runner.tick_locked()
             engine = self.runner.engine
             engine.check_namespace(namespace)
             return sorted(name for name in engine.queues if name.startswith(f"{namespace}://"))
@@ -153,7 +168,7 @@ class Admin:
         """Take back a registration of `browse`."""
         with self.runner.lock:
             queue = self.runner.engine.queues.get(destination)
-            if queue is not None:
+            if queue is not None and partition < len(queue.partitions):  # it may have been created anew
                 self.runner.readers.forget(queue.partitions[partition].id, wake)
 
     def read_before(self, destination: str, partition: int, offset: int) -> Delivery | None:
@@ -176,6 +191,8 @@ class Admin:
     # ---- inside ----------------------------------------------------------------------------------------------------
 
     def _partition(self, destination: str, number: int) -> Partition:
+        if self.runner.closed:
+            raise closed()
         partitions = self.runner.engine.queue(destination).partitions
         if not 0 <= number < len(partitions):
             raise OMSRuntimeException(

@@ -40,6 +40,11 @@ class Waiter:
         self._error = error
         self._lock.release()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it was not released yet."""
+        return self._lock.locked()
+
     def wait(self) -> None:
         """Block until it is released. Raises OMSRuntimeException 1501 when the disk failed."""
         self._lock.acquire()
@@ -79,6 +84,10 @@ class Committer:
         self._handed_over = False
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self._thread_id = 0
+        self._nested = 0
+        self.failure: OMSRuntimeException | None = None
+        """Why the log takes nothing any more, once a write or sync has failed."""
 
     @property
     def disk_is_fast(self) -> bool:
@@ -99,6 +108,16 @@ class Committer:
             self._busy = True
             self._hand_over()
 
+    def wait(self, waiter: Waiter) -> None:
+        """`Waiter.wait`, also where a callback on the committer's own thread waits: the thread goes on leading then."""
+        if threading.get_ident() == self._thread_id:
+            self._nested += 1
+            while waiter.waiting:
+                self._turn.acquire()
+                self._lead_if_handed_over()
+            self._nested -= 1
+        waiter.wait()
+
     def lead(self, *, sync: bool = False) -> None:
         """Write what is staged, sync it where the flush mode or somebody waiting wants that (or `sync`), let go all
         that it covers, and hand over if others wait. The only place that flushes the log.
@@ -109,14 +128,18 @@ class Committer:
         started = self._clock.monotonic()
         try:
             index = self._storage.flush(sync=sync)
-        except OMSRuntimeException as cause:
+        except BaseException as cause:
+            failure = cause if isinstance(cause, OMSRuntimeException) else _interrupted(cause)
             with self._lock:
+                self.failure = failure
                 failed = [*self._waiting, *self._waiting_for_sync]
                 self._waiting.clear()
                 self._waiting_for_sync.clear()
                 self._busy = False
             for _, release in failed:
-                release(cause)
+                release(failure)
+            if self._nested:
+                self._turn.release()
             raise
         took = self._clock.monotonic() - started
         self._recent_worst = max(took, self._recent_worst * 0.9)
@@ -134,6 +157,8 @@ class Committer:
                 self._busy = False
         for release in ready:
             release(None)
+        if self._nested:
+            self._turn.release()
 
     def close(self) -> None:
         """Stop the thread; what waits is completed first."""
@@ -152,12 +177,25 @@ class Committer:
         self._turn.release()
 
     def _run(self) -> None:
+        self._thread_id = threading.get_ident()
         while True:
             self._turn.acquire()
-            with self._lock:
-                lead, self._handed_over = self._handed_over, False
-                if not lead and self._stopping:
-                    return
-            if lead:
-                with contextlib.suppress(OMSRuntimeException):  # everybody who waited has been told
-                    self.lead()
+            if not self._lead_if_handed_over() and self._stopping:
+                return
+
+    def _lead_if_handed_over(self) -> bool:
+        with self._lock:
+            lead, self._handed_over = self._handed_over, False
+        if lead:
+            with contextlib.suppress(OMSRuntimeException):  # everybody who waited has been told
+                self.lead()
+        return lead
+
+
+def _interrupted(cause: BaseException) -> OMSRuntimeException:
+    """The error for those who waited for a sync that did not end, by Ctrl-C for example."""
+    return OMSRuntimeException(
+        1501,
+        f"writing the log was interrupted: {cause!r}",
+        next_step="Open the store again: it recovers what was acknowledged",
+    )

@@ -6,6 +6,7 @@ round of upkeep. It never holds the runner's lock while it touches the disk, exc
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Literal
 
@@ -14,10 +15,13 @@ from openmessaging.broker.runner import Runner
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.storage.snapshot import SnapshotStore
 
+_LOG = logging.getLogger("openmessaging.store")
 COMMIT_DELAY = 0.01
 """Seconds that acknowledgements and leases may wait for a sync to share before they get one of their own."""
 ROUND = 1.0
 """Seconds between rounds of upkeep."""
+PAUSE = 0.1
+"""Seconds until the next try when something failed."""
 SNAPSHOT_BYTES = 64 << 20
 SNAPSHOT_ENTRIES = 100_000
 
@@ -50,7 +54,8 @@ class Maintenance:
         self._thread = threading.Thread(target=self._run, name="openmessaging-upkeep", daemon=True)
         self._dirty = False
         self._snapshot_index = snapshot_index
-        self._snapshot_position = runner.storage.max_position()
+        first = next(runner.storage.entries(snapshot_index + 1), None)
+        self._snapshot_position = runner.storage.max_position() if first is None else first.position
         runner.on_dirty = self._on_dirty
 
     def start(self) -> None:
@@ -65,12 +70,13 @@ class Maintenance:
             self._thread.join()
 
     def snapshot(self) -> None:
-        """Write a snapshot of the state as it is now, once the log up to there is durable."""
+        """Write a snapshot of the state as it is now, once the log up to there is durable. Raises 1501."""
         if self._snapshots is None:
             return
         runner = self._runner
         with runner.lock:
-            runner.tick_locked()
+            if not runner.closed:
+                runner.tick_locked()
             index = runner.storage.max_index()
             position = runner.storage.max_position()
             if index < 0 or index == self._snapshot_index:
@@ -82,10 +88,12 @@ class Maintenance:
         self._snapshot_index = index
         self._snapshot_position = position
 
-    @property
-    def snapshot_index(self) -> int:
-        """Index of the newest snapshot: the log before it is needed only for the messages in it."""
-        return self._snapshot_index
+    def _covered(self) -> int:
+        """The index up to which the log is needed only for its messages: that of the older snapshot, for the newer one
+        may turn out to be damaged."""
+        if self._snapshots is None:
+            return self._runner.storage.max_index()
+        return self._snapshots.covered_index()
 
     def _on_dirty(self) -> None:
         self._dirty = True
@@ -95,9 +103,12 @@ class Maintenance:
         clock = self._runner.clock
         next_round = clock.monotonic() + ROUND
         next_sync = clock.monotonic() + (self._flush_interval or 0)
+        failed = False
         while not self._stopping:
             now = clock.monotonic()
             wait = min(next_round - now, COMMIT_DELAY if self._dirty else ROUND, self._until_deadline())
+            if failed:
+                wait = max(wait, PAUSE)
             if self._flush_interval is not None:
                 wait = min(wait, next_sync - now)
             if self._dirty and not self._stopping:
@@ -106,16 +117,27 @@ class Maintenance:
                 self._wake.clear()
                 if self._dirty and not self._stopping:
                     continue
-            try:
-                self.work(full_round=clock.monotonic() >= next_round)
-                now = clock.monotonic()
-                if self._flush_interval is not None and now >= next_sync:
-                    self._runner.flush()
-                    next_sync = now + self._flush_interval
-            except OMSRuntimeException:
-                pass  # a failed disk is told to whoever sends next; upkeep goes on for reads and acknowledgements
+            now = clock.monotonic()
+            sync = self._flush_interval is not None and now >= next_sync
+            failed = not self._try(full_round=now >= next_round, sync=sync)
+            if self._flush_interval is not None and sync:
+                next_sync = now + self._flush_interval
             if now >= next_round:
                 next_round = now + ROUND
+
+    def _try(self, *, full_round: bool, sync: bool) -> bool:
+        """One turn of the thread, which must live on; whether all went well."""
+        try:
+            self.work(full_round=full_round)
+            if sync:
+                self._runner.flush()
+        except OMSRuntimeException as failure:  # told to whoever sends next; reads and acknowledgements go on
+            _LOG.debug("upkeep: %s", failure)
+            return False
+        except Exception:
+            _LOG.exception("upkeep failed; it is tried again")
+            return False
+        return True
 
     def _until_deadline(self) -> float:
         with self._runner.lock:
@@ -136,5 +158,7 @@ class Maintenance:
             entries = runner.storage.max_index() - self._snapshot_index
             if grown >= SNAPSHOT_BYTES or entries >= SNAPSHOT_ENTRIES:
                 self.snapshot()
-            snapshots = self._snapshots
-            self._reclaimer.run(runner.storage.max_index() if snapshots is None else snapshots.covered_index())
+            self._reclaimer.run(self._covered())
+            if self._reclaimer.blocked:  # space waits for this only
+                self.snapshot()
+                self._reclaimer.run(self._covered())

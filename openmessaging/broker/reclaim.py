@@ -6,7 +6,9 @@ what is left is appended again as copies (the index then points there) and the s
 
 from __future__ import annotations
 
-import msgspec
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
 
 from openmessaging.broker.entry import Entry, Placed, Trim, decode
 from openmessaging.broker.partition import Partition
@@ -16,14 +18,39 @@ from openmessaging.storage.interface import SegmentInfo
 
 COPY_SHARE = 0.25
 """A segment is copied forward when at most this share of its bytes is still needed."""
+_COPY_BATCHES = 256
+_COPY_BYTES = 1 << 20
+"""Most that one entry copies; nobody waits longer for the lock than that takes."""
 
 
-class Stored(msgspec.Struct, gc=False):
-    """A batch in a segment."""
+class Held:
+    """What a segment holds of one partition: where its batches end, and the bytes up to there. 16 bytes a batch."""
 
-    placed: Placed
-    position: int
-    size: int
+    def __init__(self) -> None:
+        self.ends = array("Q")
+        self.bytes = array("Q")
+
+    def add(self, end: int, size: int) -> None:
+        """The next batch; a copy of an older one may come after younger ones."""
+        if self.ends and end < self.ends[-1]:
+            at = bisect_right(self.ends, end)
+            self.ends.insert(at, end)
+            self.bytes.insert(at, self.bytes[at - 1] if at else 0)
+            for later in range(at, len(self.bytes)):
+                self.bytes[later] += size
+        else:
+            self.ends.append(end)
+            self.bytes.append(size + (self.bytes[-1] if self.bytes else 0))
+
+    def beyond(self, limit: int) -> int:
+        """Bytes of the batches that do not end at or before an offset."""
+        dead = bisect_right(self.ends, limit)
+        return self.bytes[-1] - (self.bytes[dead - 1] if dead else 0)
+
+    def last_end(self, limit: int) -> int:
+        """The end of the last batch that ends at or before an offset, 0 for none."""
+        dead = bisect_right(self.ends, limit)
+        return self.ends[dead - 1] if dead else 0
 
 
 class Reclaimer:
@@ -31,121 +58,161 @@ class Reclaimer:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        self._scanned: tuple[int, list[Stored]] | None = None
+        self._scanned: tuple[int, dict[int, Held]] | None = None
+        self._windows: dict[int, tuple[int, int, int]] = {}
+        self.blocked = False
+        """Whether the oldest segment only waits for a snapshot to cover it."""
 
-    def run(self, snapshot_index: int) -> int:
-        """Drop what may go from the log before the snapshot; returns how many segments went."""
+    def run(self, covered: int) -> int:
+        """Drop what may go of the log up to entry `covered`, from which on it can be replayed; returns how many
+        segments went. Raises OMSRuntimeException 1501."""
         dropped = 0
         while True:
+            self.blocked = False
             segments = self._runner.storage.segments()
-            if len(segments) < 2 or segments[1].base_index > snapshot_index:
+            if len(segments) < 2:
                 return dropped
-            if not self._drop_first(segments):
+            first, end_index = segments[0], segments[1].base_index
+            held = self._scan(first, end_index)
+            limits = self._limits(set(held))
+            live = sum(of.beyond(limits[number]) for number, of in held.items() if number in limits)
+            if live > first.size_bytes * COPY_SHARE:
                 return dropped
+            if end_index > covered + 1:
+                self.blocked = True
+                return dropped
+            groups = self._live(first.base_index, end_index, limits) if live else ()
+            self._drop(end_index, [self._copy(group) for group in groups], held, limits)
             dropped += 1
 
-    def _drop_first(self, segments: list[SegmentInfo]) -> bool:
-        """Drop the oldest segment if its live part is small enough to copy (or nothing)."""
+    def _drop(self, end_index: int, copies: list[int], held: dict[int, Held], limits: dict[int, int]) -> None:
+        """Let the oldest segment go; `copies` are the entries that what is needed of it was copied to."""
         runner = self._runner
-        first, end_index = segments[0], segments[1].base_index
-        stored = self._scan(first, end_index)
-        limits = self._limits({batch.placed.partition_id for batch in stored})
-        live = [batch for batch in stored if self._is_live(batch, limits)]
-        if sum(batch.size for batch in live) > first.size_bytes * COPY_SHARE:
-            return False
         with runner.lock:
-            copies = [(batch, runner.stage_locked(self._copy(batch))) for batch in live]
-            trims = self._trims(stored, limits)
+            runner.tick_locked()
+            trims = self._trims(held, limits)
             if trims:
                 runner.stage_locked(Entry(runner.clock.now_ms(), trims))
         runner.flush()
-        for batch, index in copies:  # only now: an index must never point to what a crash can take back
+        for index in copies:  # only now: an index must never point to what a crash can take back
             entry = runner.storage.get(index)
-            start = decode(entry.body)[1][0][0]
-            runner.indexes.relocate(batch.placed.partition_id, batch.placed.base_offset, entry.body_position + start)
+            decoded, spans = decode(entry.body)
+            for placed, (start, _) in zip(decoded.placed, spans, strict=True):
+                runner.indexes.relocate(placed.partition_id, placed.base_offset, entry.body_position + start)
         for trim in trims:
             runner.indexes.trim(trim.partition_id, trim.start)
         runner.indexes.sync()
         with runner.lock:
             runner.storage.drop_before(end_index)
         self._scanned = None
-        return True
 
-    def _scan(self, segment: SegmentInfo, end_index: int) -> list[Stored]:
-        """The batches of a segment; kept until the segment goes."""
+    def _scan(self, segment: SegmentInfo, end_index: int) -> dict[int, Held]:
+        """What a segment holds, by partition; remembered until it goes."""
         if self._scanned is not None and self._scanned[0] == segment.base_index:
             return self._scanned[1]
-        found: list[Stored] = []
-        for entry in self._runner.storage.entries(segment.base_index):
+        found: dict[int, Held] = {}
+        for placed, data in self._batches(segment.base_index, end_index):
+            held = found.get(placed.partition_id)
+            if held is None:
+                held = found[placed.partition_id] = Held()
+            held.add(placed.base_offset + placed.count, len(data[1]))
+        self._scanned = segment.base_index, found
+        return found
+
+    def _batches(self, base_index: int, end_index: int) -> Iterator[tuple[Placed, tuple[int, memoryview]]]:
+        """Each batch of a segment with its position and bytes."""
+        for entry in self._runner.storage.entries(base_index):
             if entry.index >= end_index:
                 break
             decoded, spans = decode(entry.body)
-            found += [
-                Stored(placed, entry.body_position + start, size)
-                for placed, (start, size) in zip(decoded.placed, spans, strict=True)
-            ]
-        self._scanned = segment.base_index, found
-        return found
+            body = memoryview(entry.body)
+            for placed, (start, size) in zip(decoded.placed, spans, strict=True):
+                yield placed, (entry.body_position + start, body[start : start + size])
 
     def _limits(self, partition_ids: set[int]) -> dict[int, int]:
         """Per partition that still exists: the offset below which messages may go."""
         runner = self._runner
         with runner.lock:
-            runner.tick_locked()
-            now_ms = runner.clock.now_ms()
-            found = (runner.engine.partitions.get(partition_id) for partition_id in partition_ids)
-            return {partition.id: self._limit(partition, now_ms) for partition in found if partition is not None}
+            now_ms = runner.tick_locked()
+            partitions = runner.engine.partitions
+            found = [partitions[number] for number in partition_ids if number in partitions]
+            consumed = [self._consumed(partition) for partition in found]
+        return {
+            partition.id: self._limit(partition, limit, now_ms)
+            for partition, limit in zip(found, consumed, strict=True)
+        }
 
-    def _limit(self, partition: Partition, now_ms: int) -> int:
+    @staticmethod
+    def _consumed(partition: Partition) -> int:
+        if partition.queue.config.get("retention", "consumed") == "consumed":
+            return max(partition.start, partition.consumed_before())
+        return partition.start
+
+    def _limit(self, partition: Partition, limit: int, now_ms: int) -> int:
         """What retention lets go: consumed by all groups, or older than `retention_age` seconds, or beyond
         `retention_bytes`, whichever frees more."""
-        runner = self._runner
+        visible = partition.visible
         config = partition.queue.config
-        limit = partition.start
-        if config.get("retention", "consumed") == "consumed":
-            limit = max(limit, partition.consumed_before())
         age = config.get("retention_age")
         if age is not None:
-            entry = runner.indexes.find_time(partition.id, now_ms - int(age * 1000))
-            limit = max(limit, partition.end if entry is None else entry.base_offset)
+            entry = self._runner.indexes.find_time(partition.id, now_ms - int(age * 1000))
+            limit = max(limit, visible if entry is None else entry.base_offset)
         size = config.get("retention_bytes")
         if size is not None:
-            limit = max(limit, self._within(partition, int(size)))
-        return min(limit, partition.visible)
+            limit = max(limit, self._within(partition, int(size), visible))
+        return min(limit, visible)
 
-    def _within(self, partition: Partition, size_bytes: int) -> int:
-        """The offset from which the newest messages fit in `size_bytes`."""
-        at, left = partition.end, size_bytes
-        while at > partition.start:
-            entry = self._runner.indexes.find(partition.id, at - 1)
-            if entry is None or entry.size > left:
-                return at
-            left -= entry.size
-            at = entry.base_offset
-        return at
+    def _within(self, partition: Partition, size_bytes: int, visible: int) -> int:
+        """The offset from which the newest messages fit in `size_bytes`. Goes on from where the last call came to."""
+        find, number = self._runner.indexes.find, partition.id
+        start, end, held = self._windows.get(number, (0, 0, 0))
+        if start < partition.start:
+            start = end = partition.start
+            held = 0
+        while end < visible and (entry := find(number, end)) is not None:
+            held += entry.size
+            end = entry.base_offset + entry.count
+        while held > size_bytes and (entry := find(number, start)) is not None:
+            held -= entry.size
+            start = entry.base_offset + entry.count
+        self._windows[number] = start, end, held
+        return start
 
-    def _is_live(self, batch: Stored, limits: dict[int, int]) -> bool:
-        """Whether a batch is needed and still lies here (it may have been copied forward before)."""
-        placed = batch.placed
-        limit = limits.get(placed.partition_id)
-        if limit is None or placed.base_offset + placed.count <= limit:
-            return False
-        entry = self._runner.indexes.find(placed.partition_id, placed.base_offset)
-        return entry is not None and entry.position == batch.position
+    def _live(
+        self, base_index: int, end_index: int, limits: dict[int, int]
+    ) -> Iterator[list[tuple[Placed, memoryview]]]:
+        """The batches of a segment that are needed and still lie there (they may have been copied before), in groups
+        that one entry takes."""
+        group: list[tuple[Placed, memoryview]] = []
+        size = 0
+        for placed, (position, data) in self._batches(base_index, end_index):
+            limit = limits.get(placed.partition_id)
+            if limit is None or placed.base_offset + placed.count <= limit:
+                continue
+            entry = self._runner.indexes.find(placed.partition_id, placed.base_offset)
+            if entry is None or entry.position != position:
+                continue
+            if group and (len(group) == _COPY_BATCHES or size + len(data) > _COPY_BYTES):
+                yield group
+                group, size = [], 0
+            group.append((placed, data))
+            size += len(data)
+        if group:
+            yield group
 
-    def _copy(self, batch: Stored) -> Entry:
-        """The stored bytes again, with the same offsets."""
-        data = self._runner.storage.read(batch.position, batch.size)
-        whole = Batch(data[: HEADER.size], data[HEADER.size :], batch.placed.count)
-        return Entry(self._runner.clock.now_ms(), (), (batch.placed,), (whole,))
+    def _copy(self, group: list[tuple[Placed, memoryview]]) -> int:
+        """Append the stored bytes again, with the same offsets; returns the entry's index."""
+        runner = self._runner
+        batches = [
+            Batch(bytes(data[: HEADER.size]), bytes(data[HEADER.size :]), placed.count) for placed, data in group
+        ]
+        with runner.lock:
+            return runner.stage_locked(Entry(runner.clock.now_ms(), (), [placed for placed, _ in group], batches))
 
-    def _trims(self, stored: list[Stored], limits: dict[int, int]) -> list[Trim]:
+    def _trims(self, held: dict[int, Held], limits: dict[int, int]) -> list[Trim]:
         """The starts that move because messages below them go."""
-        ends: dict[int, int] = {}
-        for batch in stored:
-            placed = batch.placed
-            end = placed.base_offset + placed.count
-            if end <= limits.get(placed.partition_id, 0):
-                ends[placed.partition_id] = max(end, ends.get(placed.partition_id, 0))
         partitions = self._runner.engine.partitions
-        return [Trim(number, end) for number, end in ends.items() if end > partitions[number].start]
+        ends = {number: of.last_end(limits[number]) for number, of in held.items() if number in limits}
+        return [
+            Trim(number, end) for number, end in ends.items() if number in partitions and end > partitions[number].start
+        ]

@@ -10,14 +10,16 @@ way out `receive` asks the engine for leases and `openmessaging.broker.contents`
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 
+from openmessaging.broker import ranges
 from openmessaging.broker.committer import Committer, Waiter
 from openmessaging.broker.contents import StoredContents, is_copy, place
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import FORMAT as ENTRY_FORMAT
-from openmessaging.broker.entry import PLAIN, Entry, Lease, encode
+from openmessaging.broker.entry import PLAIN, Entry, Extend, Lease, Retry, Settle, encode
 from openmessaging.broker.group import Group
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
@@ -88,7 +90,7 @@ class Runner:
         if lead:
             self.committer.lead()
         else:
-            waiter.wait()
+            self.committer.wait(waiter)
         return placements
 
     def stage_send_locked(self, batches: Sequence[OutgoingBatch]) -> tuple[list[Placement], int]:
@@ -117,29 +119,39 @@ class Runner:
         self.engine.apply_send(partition, batch.count, index)
         position = result.body_position + PLAIN.size
         self.indexes.add(partition.id, base_offset, batch.count, position, len(head) + len(payload), now_ms)
-        if not self.durable:
-            self._on_durable(index)
         return [Placement(partition.number, base_offset, now_ms, self._durability)], index
 
     def stage_locked(self, entry: Entry, *, reserved: bool = True) -> int:
         """Append a decided entry to the log and apply it; returns its index."""
         if self.closed:
             raise closed()
+        if self.committer.failure is not None:
+            return self._apply_in_memory(entry, self.committer.failure)
         parts, starts = encode(entry)
         copies = [is_copy(self.engine, placed) for placed in entry.placed]
         result = self.storage.append(parts, reserved=reserved)
         self.engine.apply(entry, result.index)
         for placed, batch, start, copy in zip(entry.placed, entry.batches, starts, copies, strict=True):
-            if not copy:  # the index moves to a copy once that is durable, see `reclaim`
+            # The index moves to a copy once that is durable, see `reclaim`; that of a deleted queue is gone.
+            if not copy and placed.partition_id in self.engine.partitions:
                 place(self.indexes, placed, result.body_position + start, batch.size, copy=False)
-        if not self.durable:
-            self._on_durable(result.index)
-        elif not self._dirty:
+        if reserved and not self._dirty:  # who sends waits by himself
             self._dirty = True
             self.on_dirty()
         if self.engine.woken:
             self._wake()
         return result.index
+
+    def _apply_in_memory(self, entry: Entry, failure: OMSRuntimeException) -> int:
+        """On a log that failed, leases and their ends still count until the store is closed: what is visible can be
+        read and handled, and comes again after the next opening. Nothing else is done: raises the failure."""
+        if entry.placed or not all(isinstance(operation, _HELD_IN_MEMORY) for operation in entry.operations):
+            raise failure
+        index = self.storage.max_index()
+        self.engine.apply(entry, index)
+        if self.engine.woken:
+            self._wake()
+        return index
 
     def change(self, decide: Callable[[Engine, int], Entry | None]) -> None:
         """Decide and apply a change of the state and wait until it is durable."""
@@ -155,6 +167,8 @@ class Runner:
         """Return once everything staged so far is on disk, whatever the flush mode. Raises OMSRuntimeException 1501."""
         with self.lock:
             self._settle_acks()
+            if self.committer.failure is not None:
+                raise self.committer.failure
             index = self.storage.max_index()
             if self.storage.durable_index() >= index:
                 return
@@ -165,7 +179,7 @@ class Runner:
         if lead:
             self.committer.lead(sync=True)
         else:
-            waiter.wait()
+            self.committer.wait(waiter)
 
     # ---- receiving -----------------------------------------------------------------------------------------------
 
@@ -175,8 +189,6 @@ class Runner:
         Raises OMSRuntimeException 1404 when the group was deleted, 1501 for damage in the log (with its position).
         """
         with self.lock:
-            if self.closed:
-                raise closed()
             now_ms = self.tick_locked()
             leases = self._lease(group, now_ms, max_messages, max_bytes)
             if not leases:
@@ -197,14 +209,21 @@ class Runner:
             self.receivers.forget(group.id, wake)
 
     def tick_locked(self) -> int:
-        """Apply acknowledgements and whatever has become due; returns the time in ms."""
+        """Apply acknowledgements and whatever has become due; returns the time in ms. Raises 1503 when closed."""
+        if self.closed:
+            raise closed()
         self._settle_acks()
         now_ms = self.clock.now_ms()
         deadline = self.engine.next_deadline()
         if deadline is not None and deadline <= now_ms:
             entry = self.engine.tick(now_ms)
             if entry is not None:
-                self.stage_locked(entry)
+                try:
+                    self.stage_locked(entry)
+                except OMSRuntimeException:
+                    if self.committer.failure is None:
+                        raise
+                    # Dead letters can be stored no more: those leases stay as they are.
             elif self.engine.woken:
                 self._wake()
         return now_ms
@@ -218,6 +237,8 @@ class Runner:
                 operation = self.engine.decide_ack(group_id, lease_id, offsets)
                 self.stage_locked(Entry(self.clock.now_ms(), (operation,)))
                 return
+            if self.closed:
+                raise closed()
             pending = self._acks.get(lease_id)
             if pending is None:
                 self._acks[lease_id] = [offsets[0]]
@@ -227,27 +248,39 @@ class Runner:
                 self._dirty = True
                 self.on_dirty()
 
-    def give_back(self, decide: Callable[[Engine, int], Entry]) -> None:
-        """Nack, release or extend: applied at once, durable with the next sync."""
+    def give_back(self, decide: Callable[[Engine, int], Entry]) -> Entry:
+        """Nack, release or extend: applied at once, durable with the next sync; returns what was decided."""
         with self.lock:
             self._settle_acks()
-            self.stage_locked(decide(self.engine, self.clock.now_ms()))
+            entry = decide(self.engine, self.clock.now_ms())
+            self.stage_locked(entry)
+        return entry
 
     def commit_dirty(self) -> None:
         """Put on disk what nobody waits for. Called by maintenance a moment after `on_dirty`."""
         with self.lock:
             self._settle_acks()
             self._dirty = False
+            if self.committer.failure is not None:
+                return
             lead = self.committer.claim_locked()
+            if not lead:  # the sync that runs may have begun before this was staged: there must be another
+                self.committer.wait_locked(self.storage.max_index(), _ignore)
         if lead:
             self.committer.lead()
 
-    def shut(self) -> None:
-        """Refuse everything from now on and wake all receivers."""
+    def shut(self) -> bool:
+        """Refuse everything from now on and wake all who wait for messages; False when that was done before."""
         with self.lock:
+            if self.closed:
+                return False
+            with contextlib.suppress(OMSRuntimeException):  # no space for them: those messages come again
+                self._settle_acks()
+            self._acks.clear()
             self.closed = True
             self.receivers.fire_all()
             self.readers.fire_all()
+            return True
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
@@ -282,11 +315,12 @@ class Runner:
         if not self._acks:
             return
         acks, self._acks = self._acks, {}
-        leases = self.engine.leases
-        operations = [
-            self.engine.decide_ack(leases[lease_id].group.id, lease_id, offsets) for lease_id, offsets in acks.items()
-        ]
-        self.stage_locked(Entry(self.clock.now_ms(), operations))
+        operations = [Settle(lease_id, ranges.from_offsets(offsets)) for lease_id, offsets in acks.items()]
+        try:
+            self.stage_locked(Entry(self.clock.now_ms(), operations))
+        except OMSRuntimeException:  # no space now: they wait for the next entry
+            self._acks = acks
+            raise
 
     def _on_durable(self, index: int) -> None:
         self.engine.set_durable(index)
@@ -303,7 +337,14 @@ class Runner:
         engine.grown.clear()
 
 
+_HELD_IN_MEMORY = (Lease, Settle, Retry, Extend)
+
+
 def _nothing() -> None:
+    pass
+
+
+def _ignore(_: OMSRuntimeException | None) -> None:
     pass
 
 

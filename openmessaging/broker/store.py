@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -16,7 +17,7 @@ import msgspec
 from openmessaging.broker.contents import StoredContents, is_copy, place
 from openmessaging.broker.draft import Limits
 from openmessaging.broker.engine import Engine
-from openmessaging.broker.entry import decode
+from openmessaging.broker.entry import Placed, decode
 from openmessaging.broker.maintenance import Maintenance
 from openmessaging.broker.runner import Runner
 from openmessaging.model.errors import OMSRuntimeException
@@ -59,18 +60,23 @@ class Store:
         self._lock = lock
 
     def close(self) -> None:
-        """Make everything durable, leave a snapshot, and let the directory go. Safe to call twice."""
+        """Refuse new calls, make durable what was staged, leave a snapshot, and let the directory go. Safe to call
+        twice. Raises OMSRuntimeException 1501 when the disk fails; the store is closed then, too."""
         runner = self.runner
-        if runner.closed:
+        if not runner.shut():
             return
-        self.maintenance.stop()
-        runner.committer.close()
-        with contextlib.suppress(OMSRuntimeException):  # a poisoned log keeps what it has; the next opening replays it
-            self.maintenance.snapshot()
-        runner.shut()
-        runner.storage.close()
-        if self._lock is not None:
-            self._lock.release()
+        try:
+            with contextlib.suppress(OMSRuntimeException):  # a failed log keeps what it has, to be replayed
+                runner.flush()
+            self.maintenance.stop()
+            runner.committer.close()
+            with contextlib.suppress(OMSRuntimeException):
+                self.maintenance.snapshot()
+            runner.storage.close()
+        finally:
+            runner.indexes.close()
+            if self._lock is not None:
+                self._lock.release()
 
 
 def open_store(
@@ -153,7 +159,8 @@ def _recover(
         engine.restore(state)
         try:
             for partition in engine.partitions.values():
-                indexes.restore(partition.id, partition.end)
+                empty = partition.start == partition.end
+                indexes.restore(partition.id, partition.end, partition.start if empty else None)
         except IndexDamaged:
             rebuild_indexes(storage, indexes, engine, applied)
     engine.set_durable(storage.max_index())
@@ -184,19 +191,49 @@ def replay(storage: Storage, engine: Engine, indexes: PartitionIndexes, from_ind
 
 
 def rebuild_indexes(storage: Storage, indexes: PartitionIndexes, engine: Engine, to_index: int) -> None:
-    """Make the index files anew from the log, up to an entry."""
+    """Make the index files anew from the log, up to an entry, whose state the engine has.
+
+    A batch may lie elsewhere than where it was first stored: copied forward, even after that entry, with its first
+    place gone. So the log is read twice: for what was copied, which is little, then for all, in order of offset.
+    """
+    moved: dict[int, dict[int, _Stored]] = {}
     ends: dict[int, int] = {}
-    for partition in engine.partitions.values():
-        indexes.drop(partition.id)
-    for stored in storage.entries(storage.min_index()):
-        if stored.index > to_index:
+    for index, placed, position, size in _stored(storage, engine):
+        if index > to_index or placed.base_offset < ends.get(placed.partition_id, 0):
+            moved.setdefault(placed.partition_id, {})[placed.base_offset] = placed, position, size
+        else:
+            ends[placed.partition_id] = placed.base_offset + placed.count
+    for partition_id in engine.partitions:
+        indexes.drop(partition_id)
+    ends.clear()
+
+    def put(placed: Placed, position: int, size: int) -> None:
+        place(indexes, placed, position, size, copy=False)
+        ends[placed.partition_id] = placed.base_offset + placed.count
+
+    def put_moved(partition_id: int, before: int) -> None:
+        for base in sorted(base for base in moved.get(partition_id, ()) if base < before):
+            put(*moved[partition_id].pop(base))
+
+    for index, placed, position, size in _stored(storage, engine):
+        if index > to_index:
             break
+        if placed.base_offset >= ends.get(placed.partition_id, 0):
+            put_moved(placed.partition_id, placed.base_offset)
+            put(*moved.get(placed.partition_id, {}).pop(placed.base_offset, (placed, position, size)))
+    for partition_id in list(moved):
+        put_moved(partition_id, engine.partitions[partition_id].end)
+
+
+_Stored = tuple[Placed, int, int]
+"""A batch with its position and size in the log."""
+
+
+def _stored(storage: Storage, engine: Engine) -> Iterator[tuple[int, Placed, int, int]]:
+    """The batches of the log that the engine's partitions have, each with the index of its entry."""
+    for stored in storage.entries(storage.min_index()):
         entry, spans = decode(stored.body)
         for placed, (start, size) in zip(entry.placed, spans, strict=True):
-            partition_id = placed.partition_id
-            found = engine.partitions.get(partition_id)
-            end = placed.base_offset + placed.count
-            if found is not None and end > found.start:
-                copy = placed.base_offset < ends.get(partition_id, 0)
-                place(indexes, placed, stored.body_position + start, size, copy=copy)
-                ends[partition_id] = max(end, ends.get(partition_id, 0))
+            partition = engine.partitions.get(placed.partition_id)
+            if partition is not None and partition.start < placed.base_offset + placed.count <= partition.end:
+                yield stored.index, placed, stored.body_position + start, size

@@ -26,6 +26,8 @@ class Wakeups:
         waiting = self.waiting.get(key, [])
         if wake in waiting:
             waiting.remove(wake)
+            if not waiting:
+                del self.waiting[key]
 
     def fire(self, keys: Iterable[int]) -> None:
         """Call whoever waits for one of the keys."""

@@ -169,6 +169,10 @@ class Log(ReadableLog):
             self._poison = f"{failure.strerror or failure} while writing {self._writing.path}"
             self._soft_end = -1
             raise self._poisoned() from failure
+        except BaseException:  # Ctrl-C: what was staged is written in part
+            self._poison = f"interrupted while writing {self._writing.path}"
+            self._soft_end = -1
+            raise
         with self._lock:
             self._written = end
             self._flushing = []

@@ -52,9 +52,11 @@ class LoopSender:
         with runner.lock:
             index = -1
             for batches, future in queued:
+                if future.done():  # cancelled before anything was done
+                    continue
                 try:
                     placements, index = runner.stage_send_locked(batches)
-                except OMSRuntimeException as cause:
+                except Exception as cause:
                     future.set_exception(cause)
                 else:
                     sent.append((future, placements))
@@ -100,6 +102,9 @@ class EmbeddedDriver:
         loop = asyncio.get_running_loop()
         sender = self._senders.get(loop)
         if sender is None:
+            for old in list(self._senders):
+                if old.is_closed():
+                    self._senders.pop(old, None)
             sender = self._senders[loop] = LoopSender(self._runner, loop)
         return sender
 

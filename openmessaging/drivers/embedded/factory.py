@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from concurrent.futures import Future
 from typing import Any
 
 import msgspec
@@ -36,7 +37,21 @@ class EmbeddedFactory:
 
     async def open(self, access_point: AccessPoint, attributes: dict[str, Any]) -> EmbeddedDriver:
         """Open for asyncio. Raises as `open_store`, and 1418 for options that are wrong or contradict an open store."""
-        return EmbeddedDriver(await asyncio.to_thread(self.open_blocking, access_point, attributes))
+        opening: Future[BlockingEmbeddedDriver] = Future()
+
+        def work() -> None:
+            opening.set_running_or_notify_cancel()
+            try:
+                opening.set_result(self.open_blocking(access_point, attributes))
+            except BaseException as cause:
+                opening.set_exception(cause)
+
+        threading.Thread(target=work, name="openmessaging-open", daemon=True).start()
+        try:
+            return EmbeddedDriver(await asyncio.wrap_future(opening))
+        except asyncio.CancelledError:  # nobody will close it
+            opening.add_done_callback(_close)
+            raise
 
     def open_blocking(self, access_point: AccessPoint, attributes: dict[str, Any]) -> BlockingEmbeddedDriver:
         """Open for threads. Raises as `open`."""
@@ -71,3 +86,8 @@ class EmbeddedFactory:
             if shared.users == 0:
                 del self._open[key]
                 shared.store.close()
+
+
+def _close(opened: Future[BlockingEmbeddedDriver]) -> None:
+    if opened.exception() is None:
+        opened.result().close()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from openmessaging.broker.admin import Admin
+from openmessaging.broker.entry import Extend
 from openmessaging.broker.group import Group
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.store import Store
 from openmessaging.broker.wakeups import Wake
-from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException
 from openmessaging.model.spi import Capability, Delivery, OutgoingBatch, Placement, SubscriptionSpec
 
 CAPABILITIES = frozenset(Capability)
@@ -35,6 +37,7 @@ class BlockingEmbeddedDriver(Admin):
     def submit(self, batch: OutgoingBatch) -> Future[Placement]:
         """Append one batch now; the future completes when it is durable."""
         future: Future[Placement] = Future()
+        future.set_running_or_notify_cancel()  # it is in the log: there is no taking back
         runner = self.runner
 
         def release(error: OMSRuntimeException | None) -> None:
@@ -118,9 +121,10 @@ class BlockingSubscription:
     def extend(self, lease_id: int, invisible_time: float) -> int:
         """Let a lease last longer; returns its new deadline in ms."""
         group_id = self.group.id
-        self._runner.give_back(lambda engine, now_ms: engine.decide_extend(now_ms, group_id, lease_id, invisible_time))
-        lease = self._runner.engine.leases[lease_id]
-        return lease.deadline_ms
+        entry = self._runner.give_back(
+            lambda engine, now_ms: engine.decide_extend(now_ms, group_id, lease_id, invisible_time)
+        )
+        return next(operation.deadline_ms for operation in entry.operations if isinstance(operation, Extend))
 
     def flush(self) -> None:
         """Return when every settlement made so far is durable."""
@@ -130,7 +134,8 @@ class BlockingSubscription:
         """Let go; a broadcast group ends with its only consumer."""
         if self._broadcast:
             self._broadcast = False
-            self._driver.delete_group(self.group.queue.name, self.group.name)
+            with contextlib.suppress(OMSDestinationException):  # gone already, with its queue
+                self._driver.delete_group(self.group.queue.name, self.group.name)
 
 
 def until(

@@ -1,0 +1,411 @@
+"""What a store promises while it runs, on real directories and on disks that fail."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from openmessaging.broker.entry import Entry, Extend, Trim
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.message import Record
+from openmessaging.model.spi import OutgoingBatch
+from openmessaging.simulation.clock import SimulatedClock
+from tests.broker.stores import (
+    QUEUE,
+    CountingDisk,
+    bodies,
+    code_of,
+    eventually,
+    failure_of,
+    finish,
+    in_thread,
+    open_client,
+    simulated,
+)
+
+
+@pytest.fixture
+def clock():
+    return SimulatedClock()
+
+
+@pytest.fixture
+def client(tmp_path, clock):
+    client = open_client(tmp_path, clock=clock)
+    yield client
+    client.close()
+
+
+def gated(directory, **options):
+    disk = CountingDisk()
+    client = open_client(directory, disk=disk, **options)
+    client.send("first")
+    return client, disk
+
+
+@pytest.mark.parametrize("flush", ["always", "interval"])
+def test_a_send_is_visible_once_it_is_durable_and_not_before(tmp_path, flush):
+    client, disk = gated(tmp_path, flush=flush)
+    group = client.join()
+    assert client.receive(group) == ["first"]
+    if flush == "always":
+        disk.gate.clear()
+        sender, failures = in_thread(lambda: client.send("second"))
+        assert disk.arrived.wait(10)
+        assert client.fetch(group) == []
+        assert client.browse() == ["first"]
+        assert client.admin.describe_queue(QUEUE).messages == 1
+        disk.gate.set()
+        finish(sender)
+        assert not failures
+    else:
+        with client.runner.lock:  # staged, and not even written
+            client.runner.stage_send_locked([_outgoing(client, "second")])
+        assert client.fetch(group) == []
+        client.send("third")
+        assert client.receive(group) == ["second", "third"]
+        client.close()
+        return
+    assert client.receive(group) == ["second"]
+    client.close()
+
+
+def _outgoing(client, *messages):
+    return OutgoingBatch(QUEUE, None, client.batch(*messages))
+
+
+def test_many_senders_share_a_sync(tmp_path):
+    client, disk = gated(tmp_path)
+    disk.gate.clear()
+    first, _ = in_thread(lambda: client.send("first"))
+    assert disk.arrived.wait(10)
+    before = disk.syncs
+    others = [in_thread(lambda: client.send("other"))[0] for _ in range(20)]
+    eventually(lambda: client.runner.storage.max_index() >= 21)
+    disk.gate.set()
+    finish(first, *others)
+    assert disk.syncs - before == 1
+    assert len(client.browse()) == 22
+    client.close()
+
+
+def test_placements_say_where_and_how_safe(tmp_path, client):
+    assert [client.send("a", "b").base_offset, client.send("c").base_offset] == [0, 2]
+    assert client.send("d").durability.value == "fsync"
+    fast = open_client(tmp_path / "fast", flush="never")
+    assert fast.send("a").durability.value == "memory"
+    fast.close()
+
+
+def test_sends_of_several_queues_are_one_entry(client):
+    client.admin.create_queue("default://wide", 3, {})
+    before = client.runner.storage.max_index()
+    outgoing = [_outgoing(client, "a"), _outgoing(client, "b")]
+    placements = client.runner.send(outgoing)
+    assert client.runner.storage.max_index() == before + 1
+    assert [placement.base_offset for placement in placements] == [0, 1]
+    assert {client.send("x", queue="default://wide").partition for _ in range(6)} == {0, 1, 2}
+    assert client.send("x", queue="default://wide", partition=2).partition == 2
+    assert code_of(client.send, "x", queue="default://wide", partition=3) == 1418
+
+
+def test_a_lease_expires_and_the_message_comes_back(client, clock):
+    client.send("a")
+    group = client.join(invisible_time=30, initial=5)
+    (first,) = client.fetch(group)
+    assert first.deadline_ms == clock.now_ms() + 30_000
+    clock.advance(29.9)
+    assert client.fetch(group) == []
+    clock.advance(0.2)
+    assert client.fetch(group) == []  # the back-off begins when it expires
+    assert "has expired" in failure_of(client.ack, group, first).reason
+    clock.advance(5.1)
+    (again,) = client.fetch(group)
+    assert (again.attempt, bodies([again])) == (2, ["a"])
+    client.ack(group, again, [0])
+    clock.advance(100)
+    assert client.fetch(group) == []
+
+
+def test_extending_a_lease(client, clock):
+    client.send("a")
+    group = client.join(invisible_time=10)
+    (held,) = client.fetch(group)
+    client.runner.give_back(lambda engine, now_ms: engine.decide_extend(now_ms, group.id, held.lease_id, 60))
+    clock.advance(30)
+    client.ack(group, held, [0])
+    assert client.admin.describe_group(QUEUE, "g").lag == 0
+
+
+def test_acks_are_checked_and_written_together(client):
+    client.send(*"abcd")
+    group, other = client.join(), client.join("other")
+    (held,) = client.fetch(group)
+    assert "belongs to group" in failure_of(client.ack, other, held, [0]).reason
+    assert code_of(client.runner.ack, group.id, 999, [0]) == 1418
+    before = client.runner.storage.max_index()
+    for offset in (0, 1, 3):
+        client.ack(group, held, [offset])
+    assert client.runner.storage.max_index() == before
+    assert client.admin.describe_group(QUEUE, "g").lag == 1
+    assert client.runner.storage.max_index() == before + 1
+    assert code_of(client.ack, group, held, [0]) == 1418
+    client.ack(group, held, [2])
+    client.runner.flush()
+    assert client.runner.storage.durable_index() == client.runner.storage.max_index()
+
+
+def test_an_ack_whose_messages_went_meanwhile_harms_nothing(client):
+    client.send("a")
+    client.send("b")
+    group = client.join()
+    first, _ = client.fetch(group)
+    client.ack(group, first, [0])
+    with client.runner.lock:  # retention, between the ack and the entry that notes it
+        partition = client.runner.engine.queue(QUEUE).partitions[0].id
+        client.runner.stage_locked(Entry(0, (Trim(partition, 1),)))
+    assert client.admin.describe_group(QUEUE, "g").lag == 1
+    assert client.fetch(group) == []
+
+
+def test_what_nobody_waits_for_gets_a_sync_even_while_one_runs(tmp_path):
+    client, disk = gated(tmp_path)
+    group = client.join()
+    (held,) = client.fetch(group)
+    disk.gate.clear()
+    sender, _ = in_thread(lambda: client.send("second"))
+    assert disk.arrived.wait(10)
+    client.ack(group, held, [0])
+    client.runner.commit_dirty()
+    staged = client.runner.storage.max_index()
+    disk.gate.set()
+    finish(sender)
+    eventually(lambda: client.runner.storage.durable_index() >= staged)
+    client.close()
+
+
+def test_max_bytes_bounds_a_receive_but_always_gives_a_batch(client):
+    for _ in range(5):
+        client.send(bytes(1000))
+    group = client.join()
+    assert len(client.fetch(group, 100, 2500)) == 2
+    assert len(client.fetch(group, 100, 10)) == 1
+
+
+def test_a_receiver_is_woken_when_something_comes(client, clock):
+    group = client.join()
+    woken = threading.Event()
+    assert client.runner.receive(group, 1, 1 << 20, woken.set) == []
+    client.send("a")
+    assert woken.is_set()
+    other = threading.Event()
+    client.fetch(group)
+    assert client.runner.receive(group, 1, 1 << 20, other.set) == []
+    client.runner.forget_receiver(group, other.set)
+    client.send("b")
+    assert not other.is_set()
+    assert client.runner.receivers.waiting == {}
+
+
+def test_a_retry_that_becomes_due_wakes_a_receiver(client, clock):
+    client.send("a")
+    group = client.join()
+    (held,) = client.fetch(group)
+    client.nack(group, held, delay=3)
+    woken = threading.Event()
+    assert client.runner.receive(group, 1, 1 << 20, woken.set) == []
+    clock.advance(3)
+    client.upkeep()
+    assert woken.is_set()
+    assert client.receive(group) == ["a"]
+
+
+def test_deleting_a_group_tells_who_waits_for_it(client):
+    group = client.join()
+    client.send("a")
+    client.receive(group)
+    woken = threading.Event()
+    client.runner.receive(group, 1, 1 << 20, woken.set)
+    client.admin.delete_group(QUEUE, "g")
+    assert woken.is_set()
+    assert code_of(client.fetch, group) == 1404
+
+
+# ---- a disk that fails -------------------------------------------------------------------------------------------
+
+
+def broken_client(**settings):
+    """A store whose last sync failed; two messages were stored before."""
+    disk, clock = simulated(), SimulatedClock()
+    client = open_client("/store", disk=disk, clock=clock)
+    client.send("a")
+    client.send("b")
+    group = client.join(**settings)
+    disk.fail_sync_in = 1
+    failure = failure_of(client.send, "lost")
+    assert failure.code == 1501
+    assert "read-only" in failure.reason
+    return client, disk, clock, group
+
+
+def test_after_a_failed_sync_sends_are_refused_and_reads_and_acks_go_on():
+    client, disk, clock, group = broken_client(invisible_time=10, initial=0)
+    assert code_of(client.send, "more") == 1501
+    assert code_of(client.admin.create_queue, "default://other", 1, {}) == 1501
+    assert code_of(client.runner.flush) == 1501
+    assert client.browse() == ["a", "b"]
+    first, second = client.fetch(group)
+    client.ack(group, first, [0])
+    client.nack(group, second)
+    (again,) = client.fetch(group)
+    assert (again.attempt, bodies([again])) == (2, ["b"])
+    client.runner.give_back(lambda engine, now_ms: engine.decide_extend(now_ms, group.id, again.lease_id, 60))
+    clock.advance(61)
+    (third,) = client.fetch(group)
+    client.ack(group, third)
+    assert client.admin.describe_group(QUEUE, "g").lag == 0
+    client.upkeep()
+    client.runner.commit_dirty()
+    client.close()
+    disk.crash()
+    client = open_client("/store", disk=disk)
+    assert client.browse()[:2] == ["a", "b"]
+    client.send("now")
+    assert client.browse()[-1] == "now"
+
+
+def test_what_would_need_the_disk_stays_as_it_is():
+    client, _, clock, group = broken_client(invisible_time=10, max_delivery=1)
+    (held, _) = client.fetch(group)
+    failure = failure_of(client.nack, group, held)
+    assert failure.code == 1501  # a dead letter cannot be stored
+    clock.advance(11)
+    assert client.fetch(group) == []
+    client.upkeep()
+    client.close()
+
+
+def test_every_waiter_learns_of_a_failed_sync(tmp_path):
+    class FailingDisk(CountingDisk):
+        broken = False
+
+        def syncing(self, path):
+            super().syncing(path)
+            if self.broken:
+                raise OSError(5, "Input/output error")
+
+    disk = FailingDisk()
+    client = open_client(tmp_path, disk=disk)
+    client.send("first")
+    disk.gate.clear()
+    disk.arrived.clear()
+    senders = [in_thread(lambda: client.send("lost")) for _ in range(5)]
+    assert disk.arrived.wait(10)
+    eventually(lambda: client.runner.storage.max_index() >= 5)
+    disk.broken = True
+    disk.gate.set()
+    finish(*(thread for thread, _ in senders))
+    assert [failures[0].code for _, failures in senders] == [1501] * 5
+    assert client.browse() == ["first"]
+    client.close()
+
+
+def test_an_interrupted_write_makes_the_log_read_only(tmp_path):
+    class Interrupted(CountingDisk):
+        ctrl_c = False
+
+        def syncing(self, path):
+            super().syncing(path)
+            if self.ctrl_c:
+                raise KeyboardInterrupt
+
+    disk = Interrupted()
+    client = open_client(tmp_path, disk=disk)
+    client.send("first")
+    disk.ctrl_c = True
+    with pytest.raises(KeyboardInterrupt):
+        client.send("second")
+    disk.ctrl_c = False
+    assert code_of(client.send, "third") == 1501
+    client.close()
+    again = open_client(tmp_path)
+    assert again.browse()[0] == "first"
+    again.close()
+
+
+def test_acks_wait_for_space_when_there_is_not_even_the_reserve():
+    disk = simulated()
+    client = open_client("/store", disk=disk)
+    for number in range(40):
+        client.send(Record(bytes(800), f"key-{number}"))
+    group = client.join()
+    held = client.fetch(group, 30)
+    disk.capacity_bytes = 0
+    nothing = Entry(0, (Extend(999, 0),))  # as small as they get
+    with client.runner.lock, pytest.raises(OMSRuntimeException, match="1501"):
+        for _ in range(10_000):
+            client.runner.stage_locked(nothing)
+    client.ack(group, held[0], [0])
+    assert code_of(client.fetch, group) == 1501
+    client.ack(group, held[1], [1])
+    disk.capacity_bytes = 1 << 30
+    client.fetch(group, 1)
+    with client.runner.lock:
+        assert client.runner._acks == {}
+        assert client.runner.engine.leases[held[0].lease_id].left[0] == 2
+    client.close()
+
+
+# ---- closing -----------------------------------------------------------------------------------------------------
+
+
+def test_after_close_every_call_gets_1503(tmp_path):
+    client = open_client(tmp_path)
+    client.send("a")
+    group = client.join()
+    (held,) = client.fetch(group)
+    client.close()
+    client.close()
+    calls = [
+        lambda: client.send("b"),
+        lambda: client.fetch(group),
+        lambda: client.ack(group, held, [0]),
+        lambda: client.ack(group, held),
+        lambda: client.nack(group, held),
+        lambda: client.browse(),
+        lambda: client.admin.read_before(QUEUE, 0, 1),
+        lambda: client.admin.find_time(QUEUE, 0, 0),
+        lambda: client.admin.create_queue("default://q", 1, {}),
+        lambda: client.admin.list_namespaces(),
+        lambda: client.admin.list_queues("default"),
+        lambda: client.admin.describe_queue(QUEUE),
+        lambda: client.admin.describe_group(QUEUE, "g"),
+        lambda: client.admin.list_groups(),
+    ]
+    assert [code_of(call) for call in calls] == [1503] * len(calls)
+    client.runner.flush()  # all of it is durable
+
+
+def test_close_during_sends_loses_none_that_returned_and_hangs_none(tmp_path):
+    for round_number in range(5):
+        directory = tmp_path / str(round_number)
+        client = open_client(directory, upkeep=True)
+        sent: list[str] = []
+        started = threading.Barrier(9)
+
+        def work(name, client=client, sent=sent, started=started):
+            started.wait(10)
+            for number in range(10_000):
+                client.send(f"{name}-{number}")
+                sent.append(f"{name}-{number}")
+
+        senders = [in_thread(lambda name=name: work(name)) for name in range(8)]
+        started.wait(10)
+        eventually(lambda sent=sent: len(sent) > 20 * round_number)
+        client.close()
+        finish(*(thread for thread, _ in senders))
+        assert {failures[0].code for _, failures in senders} == {1503}
+        client = open_client(directory)
+        assert set(sent) <= set(client.browse(count=1_000_000))
+        client.close()
