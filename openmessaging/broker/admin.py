@@ -162,7 +162,7 @@ class Admin:
                 return []
             lease = Lease(0, 0, found.id, start, end, 1, 0)
             spans = runner.contents.spans(lease)
-        return runner.contents.deliveries(destination, partition, lease, spans)
+        return runner.contents.deliveries(destination, partition, lease, spans, {})
 
     def forget_browser(self, destination: str, partition: int, wake: Wake) -> None:
         """Take back a registration of `browse`."""
@@ -181,7 +181,7 @@ class Admin:
                 return None
             span = runner.contents.spans(Lease(0, 0, found.id, last, last + 1, 1, 0))
             lease = Lease(0, 0, found.id, max(span[0].base_offset, found.start), last + 1, 1, 0)
-        return runner.contents.deliveries(destination, partition, lease, span)[0]
+        return runner.contents.deliveries(destination, partition, lease, span, {})[0]
 
     def find_time(self, destination: str, partition: int, timestamp_ms: int) -> int:
         """The first offset stored at or after a time; the next one to be written when there is none."""

@@ -46,15 +46,18 @@ class StoredContents:
         """A limit for a receive: how far a lease may go so that its batches hold at most `max_bytes` (at least one
         batch, over all leases of the receive)."""
         left = max_bytes
+        charged = -1  # position of the batch that was charged last: key order hands a batch out in many leases
 
         def limit(partition_id: int, start: int, end: int) -> int:
-            nonlocal left
+            nonlocal left, charged
             at = start
             while at < end:
                 entry = self._entry(partition_id, at)
-                if entry.size > left and left < max_bytes:
-                    return at
-                left -= entry.size
+                if entry.position != charged:
+                    if entry.size > left and left < max_bytes:
+                        return at
+                    left -= entry.size
+                    charged = entry.position
                 at = entry.base_offset + entry.count
             return min(at, end)
 
@@ -70,9 +73,18 @@ class StoredContents:
             at = entry.base_offset + entry.count
         return found
 
-    def deliveries(self, queue: str, number: int, lease: Lease, spans: list[IndexEntry]) -> list[Delivery]:
-        """The leased messages as they are stored. Raises OMSRuntimeException 1501 for damage."""
-        read = self._storage.read
+    def deliveries(
+        self, queue: str, number: int, lease: Lease, spans: list[IndexEntry], seen: dict[int, bytes]
+    ) -> list[Delivery]:
+        """The leased messages as they are stored; batches that leases have in common are read once and kept in `seen`,
+        and are the same object in each delivery. Raises OMSRuntimeException 1501 for damage."""
+
+        def read(position: int, size: int) -> bytes:
+            data = seen.get(position)
+            if data is None:
+                data = seen[position] = self._storage.read(position, size)
+            return data
+
         return [
             Delivery(
                 queue,

@@ -290,10 +290,11 @@ class Runner:
 
     def _deliveries(self, group: Group, found: list[tuple[Lease, int, list[IndexEntry]]]) -> list[Delivery]:
         queue = group.queue.name
+        seen: dict[int, bytes] = {}
         return [
             delivery
             for lease, number, spans in found
-            for delivery in self.contents.deliveries(queue, number, lease, spans)
+            for delivery in self.contents.deliveries(queue, number, lease, spans, seen)
         ]
 
     @staticmethod
