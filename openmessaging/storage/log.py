@@ -154,20 +154,8 @@ class Log(ReadableLog):
         """Write what is staged, see `Storage.flush`. Raises OMSRuntimeException 1501."""
         if self._poison is not None:
             raise self._poisoned()
-        with self._lock:
-            groups, last, end = self._staged, self._next_index - 1, self._position
-            self._group = Group(self._active)
-            self._staged = [self._group]
-            self._flushing = groups
         try:
-            for number, group in enumerate(groups):
-                if group.buffers:
-                    last_group = number == len(groups) - 1
-                    stop = end if last_group else groups[number + 1].segment.base_position
-                    self._write(group, stop, durable=sync and last_group)
-            if sync and self._unsynced:
-                self._file.sync()
-                self._unsynced = False
+            return self._flush(sync=sync)
         except BaseException as failure:  # whatever it was, the file may lack a part of what is staged after this
             reason = failure.strerror if isinstance(failure, OSError) else None
             self._poison = f"{reason or repr(failure)} while writing {self._writing.path}"
@@ -175,6 +163,21 @@ class Log(ReadableLog):
             if isinstance(failure, OSError):
                 raise self._poisoned() from failure
             raise
+
+    def _flush(self, *, sync: bool) -> int:
+        with self._lock:
+            groups, last, end = self._staged, self._next_index - 1, self._position
+            self._group = Group(self._active)
+            self._staged = [self._group]
+            self._flushing = groups
+        for number, group in enumerate(groups):
+            if group.buffers:
+                last_group = number == len(groups) - 1
+                stop = end if last_group else groups[number + 1].segment.base_position
+                self._write(group, stop, durable=sync and last_group)
+        if sync and self._unsynced:
+            self._file.sync()
+            self._unsynced = False
         with self._lock:
             self._written = end
             self._flushing = []
