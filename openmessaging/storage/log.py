@@ -7,6 +7,7 @@ bytes are in `segment/format.py`, what happens at open in `recovery.py` and `ope
 
 from __future__ import annotations
 
+import errno
 from bisect import bisect_left
 from collections.abc import Sequence
 
@@ -153,26 +154,30 @@ class Log(ReadableLog):
         """Write what is staged, see `Storage.flush`. Raises OMSRuntimeException 1501."""
         if self._poison is not None:
             raise self._poisoned()
+        try:
+            return self._flush(sync=sync)
+        except BaseException as failure:  # whatever it was, the file may lack a part of what is staged after this
+            reason = failure.strerror if isinstance(failure, OSError) else None
+            self._poison = f"{reason or repr(failure)} while writing {self._writing.path}"
+            self._soft_end = -1
+            if isinstance(failure, OSError):
+                raise self._poisoned() from failure
+            raise
+
+    def _flush(self, *, sync: bool) -> int:
         with self._lock:
             groups, last, end = self._staged, self._next_index - 1, self._position
             self._group = Group(self._active)
             self._staged = [self._group]
             self._flushing = groups
-        try:
-            for group in groups:
-                if group.buffers:
-                    self._write(group, durable=sync and group is groups[-1])
-            if sync and self._unsynced:
-                self._file.sync()
-                self._unsynced = False
-        except OSError as failure:
-            self._poison = f"{failure.strerror or failure} while writing {self._writing.path}"
-            self._soft_end = -1
-            raise self._poisoned() from failure
-        except BaseException:  # Ctrl-C: what was staged is written in part
-            self._poison = f"interrupted while writing {self._writing.path}"
-            self._soft_end = -1
-            raise
+        for number, group in enumerate(groups):
+            if group.buffers:
+                last_group = number == len(groups) - 1
+                stop = end if last_group else groups[number + 1].segment.base_position
+                self._write(group, stop, durable=sync and last_group)
+        if sync and self._unsynced:
+            self._file.sync()
+            self._unsynced = False
         with self._lock:
             self._written = end
             self._flushing = []
@@ -180,8 +185,10 @@ class Log(ReadableLog):
                 self._durable = last
         return last
 
-    def _write(self, group: Group, *, durable: bool) -> None:
+    def _write(self, group: Group, stop: int, *, durable: bool) -> None:
         segment = group.segment
+        if group.positions[0] + sum(map(len, group.buffers)) != stop:  # an append was interrupted half-way
+            raise OSError(errno.EIO, "what is staged does not add up")
         if segment is not self._writing:
             self._publish(segment)
         at = group.positions[0] - segment.base_position + SEGMENT_HEADER_BYTES

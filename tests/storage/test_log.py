@@ -236,6 +236,39 @@ def test_a_failed_write_or_sync_poisons(open_log: OpenLog, disk: SimulatedDisk, 
     assert open_log().get(0).body == b"good"
 
 
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, MemoryError])
+def test_an_interrupted_flush_poisons(
+    open_log: OpenLog, monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
+) -> None:
+    log = open_log()
+    log.append([b"unsure"])
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(log, "_write", interrupted)
+    with pytest.raises(failure):
+        log.flush()
+    monkeypatch.undo()
+    with failing(1501, f"read-only since a write failed: {failure.__name__}"):
+        log.flush()
+    with failing(1501, "read-only"):
+        log.append([b"x"])
+
+
+def test_an_append_interrupted_half_way_is_never_written(open_log: OpenLog, disk: SimulatedDisk) -> None:
+    log = open_log()
+    log.append([b"good"])
+    log.flush()
+    log._group.buffers.append(b"half")
+    log._group.positions.append(log.max_position())
+    log.append([b"next"])
+    with failing(1501, "does not add up"):
+        log.flush()
+    disk.crash()
+    assert [entry.body for entry in open_log().entries(0)] == [b"good"]
+
+
 def test_a_closed_log_refuses(open_log: OpenLog) -> None:
     log = open_log()
     log.close()
