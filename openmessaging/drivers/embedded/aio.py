@@ -25,7 +25,8 @@ from openmessaging.model.spi import (
     SubscriptionSpec,
 )
 
-Sent = tuple["asyncio.Future[list[Placement]]", list[Placement]]
+Sent = tuple["asyncio.Future[Any]", list[Placement] | Placement]
+"""A sender's future and what it gets."""
 
 
 class LoopSender:
@@ -34,14 +35,21 @@ class LoopSender:
     def __init__(self, runner: Runner, loop: asyncio.AbstractEventLoop) -> None:
         self._runner = runner
         self._loop = loop
-        self._queued: list[tuple[Sequence[OutgoingBatch], asyncio.Future[list[Placement]]]] = []
+        self._queued: list[tuple[Sequence[OutgoingBatch], asyncio.Future[Any], bool]] = []
 
     def send(self, batches: Sequence[OutgoingBatch]) -> asyncio.Future[list[Placement]]:
         """Queue batches for the end of this turn of the loop."""
-        future: asyncio.Future[list[Placement]] = self._loop.create_future()
+        return self._queue(batches, single=False)
+
+    def submit(self, batch: OutgoingBatch) -> asyncio.Future[Placement]:
+        """Queue one batch; the future has its placement."""
+        return self._queue((batch,), single=True)
+
+    def _queue(self, batches: Sequence[OutgoingBatch], *, single: bool) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self._loop.create_future()
         if not self._queued:
             self._loop.call_soon(self._commit)
-        self._queued.append((batches, future))
+        self._queued.append((batches, future, single))
         return future
 
     def _commit(self) -> None:
@@ -51,7 +59,7 @@ class LoopSender:
         lead = False
         with runner.lock:
             index = -1
-            for batches, future in queued:
+            for batches, future, single in queued:
                 if future.done():  # cancelled before anything was done
                     continue
                 try:
@@ -59,7 +67,7 @@ class LoopSender:
                 except Exception as cause:
                     future.set_exception(cause)
                 else:
-                    sent.append((future, placements))
+                    sent.append((future, placements[0] if single else placements))
             if not sent:
                 return
             committer = runner.committer
@@ -114,7 +122,7 @@ class EmbeddedDriver:
 
     def submit(self, batch: OutgoingBatch) -> Awaitable[Placement]:
         """Hand one batch over; the awaitable completes when it is durable."""
-        return _first(self._sender().send((batch,)))
+        return self._sender().submit(batch)
 
     def partition_count(self, destination: str) -> int:
         """Number of partitions, creating the queue on first use."""
@@ -260,7 +268,3 @@ def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *argum
     """Call in a loop, from any thread."""
     with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
         loop.call_soon_threadsafe(function, *arguments)
-
-
-async def _first(sent: asyncio.Future[list[Placement]]) -> Placement:
-    return (await sent)[0]

@@ -241,6 +241,7 @@ class AccessPoint:
     async def startup(self) -> None:
         """Open it now; nothing happens when it is open. Raises OMSRuntimeException 10000 or the driver's own code."""
         self._stopped = False
+        self._scopes.setdefault(current_scope(), _Scope())
         await self.get_driver()
 
     async def shutdown(self) -> None:
@@ -271,9 +272,11 @@ class AccessPoint:
 
     async def get_driver(self) -> Driver:
         """The driver, opened on first use. Raises OMSRuntimeException 1503 after `shutdown`."""
-        if self._stopped:
-            raise not_started("access point", ServiceState.STOPPED)
-        scope = self._scopes.setdefault(current_scope(), _Scope())
+        scope = self._scopes.get(current_scope())
+        if scope is None:
+            if self._stopped:
+                raise not_started("access point", ServiceState.STOPPED)
+            scope = self._scopes.setdefault(current_scope(), _Scope())
         if scope.driver is None:
             async with scope.opening:
                 if scope.driver is None:

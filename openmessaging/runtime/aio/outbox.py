@@ -47,7 +47,9 @@ class Outbox:
         self._room: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._counts: dict[str, int] = {}
         self._waiting: dict[str, list[OpenBatch]] = {}
-        self._flights: set[asyncio.Future[Any]] = set()
+        self._flights: dict[asyncio.Future[Placement], tuple[float, OpenBatch]] = {}
+        """What was submitted, oldest first, with the loop time at which it is late."""
+        self._watch: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Future[Any]] = set()
 
     def put(self, message: Message) -> Awaitable[SendResult]:
@@ -211,15 +213,14 @@ class Outbox:
         except Exception as failure:
             self._fail(batch, failure)
             return
-        self._flights.add(pending)
-        timer = self._loop.call_later(self._timeout, self._expire, batch)
-        pending.add_done_callback(partial(self._arrived, batch, origin, timer))
+        late = self._loop.time() + self._timeout
+        self._flights[pending] = (late, batch)
+        if self._watch is None:
+            self._watch = self._loop.call_at(late, self._expire)
+        pending.add_done_callback(partial(self._arrived, batch, origin))
 
-    def _arrived(
-        self, batch: OpenBatch, origin: SentOrigin, timer: asyncio.TimerHandle, pending: asyncio.Future[Placement]
-    ) -> None:
-        timer.cancel()
-        self._flights.discard(pending)
+    def _arrived(self, batch: OpenBatch, origin: SentOrigin, pending: asyncio.Future[Placement]) -> None:
+        del self._flights[pending]
         failure = _failure_of(pending)
         if failure is not None:
             self._fail(batch, failure)
@@ -227,9 +228,16 @@ class Outbox:
         batch.stored(origin, pending.result())
         self._release(batch.size)
 
-    def _expire(self, batch: OpenBatch) -> None:
+    def _expire(self) -> None:
+        """Fail what is late. One timer watches all flights: a timer for each would cost more than the flight."""
+        self._watch = None
+        now = self._loop.time()
         failure = error(1410, f"no answer within {self._timeout} s", next_step="It may have been stored all the same")
-        batch.fail(failure)
+        for late, batch in self._flights.values():
+            if late > now:
+                self._watch = self._loop.call_at(late, self._expire)
+                return
+            batch.fail(failure)
 
     def _fail(self, batch: OpenBatch, failure: BaseException) -> None:
         batch.fail(failure)
@@ -261,6 +269,8 @@ class Outbox:
 
     def close(self) -> None:
         """Let go of helper tasks; call it when flushed."""
+        if self._watch is not None:
+            self._watch.cancel()
         for task in self._tasks:
             task.cancel()
 

@@ -242,6 +242,7 @@ class AccessPoint:
     def startup(self) -> None:
         """Open it now; nothing happens when it is open. Raises OMSRuntimeException 10000 or the driver's own code."""
         self._stopped = False
+        self._scopes.setdefault(current_scope(), _Scope())
         self.get_driver()
 
     def shutdown(self) -> None:
@@ -272,9 +273,11 @@ class AccessPoint:
 
     def get_driver(self) -> Driver:
         """The driver, opened on first use. Raises OMSRuntimeException 1503 after `shutdown`."""
-        if self._stopped:
-            raise not_started("access point", ServiceState.STOPPED)
-        scope = self._scopes.setdefault(current_scope(), _Scope())
+        scope = self._scopes.get(current_scope())
+        if scope is None:
+            if self._stopped:
+                raise not_started("access point", ServiceState.STOPPED)
+            scope = self._scopes.setdefault(current_scope(), _Scope())
         if scope.driver is None:
             with scope.opening:
                 if scope.driver is None:
