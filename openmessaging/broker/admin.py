@@ -104,18 +104,19 @@ class Admin:
         """The group of a subscription, made when missing. Raises 1404 for a queue that may not be created."""
         self.ensure_queue(spec.destination)
         runner = self.runner
+        config = msgspec.structs.replace(spec.config, broadcast=spec.broadcast)
         group = runner.engine.queue(spec.destination).groups.get(spec.group)
         if group is None:
             starts = self._offsets(spec.destination, spec.config.start)
             runner.change(
                 lambda engine, now_ms: engine.decide_create_group(
-                    now_ms, spec.destination, spec.group, spec.config, starts
+                    now_ms, spec.destination, spec.group, config, starts
                 )
             )
-        elif spec.update and group.config != spec.config:
+        elif spec.update and group.config != config:
             runner.change(
                 lambda engine, now_ms: engine.decide_update_group(
-                    now_ms, spec.destination, spec.group, msgspec.to_builtins(spec.config)
+                    now_ms, spec.destination, spec.group, msgspec.to_builtins(config)
                 )
             )
         return runner.engine.queue(spec.destination).groups[spec.group]

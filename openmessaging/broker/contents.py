@@ -11,7 +11,7 @@ from openmessaging.model.batch import BatchHeader, decode
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Delivery
-from openmessaging.storage.index import IndexEntry, PartitionIndexes
+from openmessaging.storage.index import IndexDamaged, IndexEntry, PartitionIndexes
 from openmessaging.storage.interface import Storage
 
 _CACHED_BATCHES = 64
@@ -40,6 +40,8 @@ class StoredContents:
     def __init__(self, storage: Storage, indexes: PartitionIndexes) -> None:
         self._storage = storage
         self._indexes = indexes
+        self.repair: Callable[[int], None] = _cannot
+        """Builds the index of a partition anew from the log, when it turns out to be damaged."""
         self._decoded: dict[int, tuple[BatchHeader, dict[str, Any], list[Record]]] = {}
 
     def bound(self, max_bytes: int) -> Callable[[int, int, int], int]:
@@ -133,7 +135,11 @@ class StoredContents:
         return found
 
     def _entry(self, partition_id: int, offset: int) -> IndexEntry:
-        entry = self._indexes.find(partition_id, offset)
+        try:
+            entry = self._indexes.find(partition_id, offset)
+        except IndexDamaged:
+            self.repair(partition_id)
+            entry = self._indexes.find(partition_id, offset)
         if entry is None:
             raise OMSRuntimeException(
                 1501,
@@ -141,3 +147,7 @@ class StoredContents:
                 next_step="Run `oms store verify`",
             )
         return entry
+
+
+def _cannot(partition_id: int) -> None:
+    """Until somebody sets `repair`: looking again tells what is wrong."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -17,8 +18,10 @@ import msgspec
 from openmessaging.broker.contents import StoredContents, is_copy, place
 from openmessaging.broker.draft import Limits
 from openmessaging.broker.engine import Engine
-from openmessaging.broker.entry import Placed, decode
+from openmessaging.broker.entry import Entry, Placed, decode
+from openmessaging.broker.group import Group
 from openmessaging.broker.maintenance import Maintenance
+from openmessaging.broker.partition import Partition
 from openmessaging.broker.runner import Runner
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Durability
@@ -162,7 +165,8 @@ def _recover(
                 empty = partition.start == partition.end
                 indexes.restore(partition.id, partition.end, partition.start if empty else None)
         except IndexDamaged:
-            rebuild_indexes(storage, indexes, engine, applied)
+            rebuild_indexes(storage, indexes, engine, applied, list(engine.partitions))
+    contents.repair = lambda number: rebuild_indexes(storage, indexes, engine, storage.max_index(), [number])
     engine.set_durable(storage.max_index())
     replay(storage, engine, indexes, applied + 1)
     always = options.flush == "always" and isinstance(storage, Log)
@@ -176,7 +180,13 @@ def _recover(
         durability=Durability.FSYNC if always else Durability.MEMORY,
     )
     runner.change(lambda engine, now_ms: engine.decide_release_all(now_ms))
+    for group in [group for group in engine.groups.values() if group.config.broadcast]:
+        runner.change(partial(_delete_group, group))  # its only consumer died with its process
     return runner
+
+
+def _delete_group(group: Group, engine: Engine, now_ms: int) -> Entry:
+    return engine.decide_delete_group(now_ms, group.queue.name, group.name)
 
 
 def replay(storage: Storage, engine: Engine, indexes: PartitionIndexes, from_index: int) -> None:
@@ -190,20 +200,23 @@ def replay(storage: Storage, engine: Engine, indexes: PartitionIndexes, from_ind
                 place(indexes, placed, stored.body_position + start, size, copy=copy)
 
 
-def rebuild_indexes(storage: Storage, indexes: PartitionIndexes, engine: Engine, to_index: int) -> None:
-    """Make the index files anew from the log, up to an entry, whose state the engine has.
+def rebuild_indexes(
+    storage: Storage, indexes: PartitionIndexes, engine: Engine, to_index: int, partition_ids: Sequence[int]
+) -> None:
+    """Make the indexes of partitions anew from the log, up to an entry, whose state the engine has.
 
     A batch may lie elsewhere than where it was first stored: copied forward, even after that entry, with its first
     place gone. So the log is read twice: for what was copied, which is little, then for all, in order of offset.
     """
     moved: dict[int, dict[int, _Stored]] = {}
     ends: dict[int, int] = {}
-    for index, placed, position, size in _stored(storage, engine):
+    partitions = {number: engine.partitions[number] for number in partition_ids}
+    for index, placed, position, size in _stored(storage, partitions):
         if index > to_index or placed.base_offset < ends.get(placed.partition_id, 0):
             moved.setdefault(placed.partition_id, {})[placed.base_offset] = placed, position, size
         else:
             ends[placed.partition_id] = placed.base_offset + placed.count
-    for partition_id in engine.partitions:
+    for partition_id in partitions:
         indexes.drop(partition_id)
     ends.clear()
 
@@ -215,25 +228,25 @@ def rebuild_indexes(storage: Storage, indexes: PartitionIndexes, engine: Engine,
         for base in sorted(base for base in moved.get(partition_id, ()) if base < before):
             put(*moved[partition_id].pop(base))
 
-    for index, placed, position, size in _stored(storage, engine):
+    for index, placed, position, size in _stored(storage, partitions):
         if index > to_index:
             break
         if placed.base_offset >= ends.get(placed.partition_id, 0):
             put_moved(placed.partition_id, placed.base_offset)
             put(*moved.get(placed.partition_id, {}).pop(placed.base_offset, (placed, position, size)))
     for partition_id in list(moved):
-        put_moved(partition_id, engine.partitions[partition_id].end)
+        put_moved(partition_id, partitions[partition_id].end)
 
 
 _Stored = tuple[Placed, int, int]
 """A batch with its position and size in the log."""
 
 
-def _stored(storage: Storage, engine: Engine) -> Iterator[tuple[int, Placed, int, int]]:
-    """The batches of the log that the engine's partitions have, each with the index of its entry."""
+def _stored(storage: Storage, partitions: dict[int, Partition]) -> Iterator[tuple[int, Placed, int, int]]:
+    """The batches of the log that the partitions have, each with the index of its entry."""
     for stored in storage.entries(storage.min_index()):
         entry, spans = decode(stored.body)
         for placed, (start, size) in zip(entry.placed, spans, strict=True):
-            partition = engine.partitions.get(placed.partition_id)
+            partition = partitions.get(placed.partition_id)
             if partition is not None and partition.start < placed.base_offset + placed.count <= partition.end:
                 yield stored.index, placed, stored.body_position + start, size

@@ -82,6 +82,8 @@ class GroupConfig(msgspec.Struct, frozen=True):
     invisible_time: float = 30.0
     """Seconds that a received message stays hidden from the rest of its group."""
     backoff: Backoff = Backoff()
+    broadcast: bool = False
+    """One consumer's own group: it ends with that consumer, or with the process that held the store."""
 
 
 class SubscriptionSpec(msgspec.Struct, frozen=True):
