@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import google_crc32c
 
@@ -144,15 +144,26 @@ class Packer:
         return OutgoingBatch(destination, partition, batch), origin
 
 
-def checked_records(messages: Sequence[Message], max_body_bytes: int) -> tuple[list[Record], bool]:
-    """The records of many messages, and whether one has a key or a partition of its own; raises as `checked_record`."""
+class Checked(NamedTuple):
+    """What is to be stored for many messages."""
+
+    records: list[Record]
+    directed: bool
+    """Whether one has a key or a partition of its own."""
+    size: int
+    """Bytes of the bodies."""
+
+
+def checked_records(messages: Sequence[Message], max_body_bytes: int) -> Checked:
+    """The records of many messages, at least one; raises as `checked_record`."""
     records = [message.record for message in messages]
-    if max([len(record.data) for record in records]) <= max_body_bytes and not [
+    sizes = [len(record.data) for record in records]
+    if max(sizes) <= max_body_bytes and not [
         True for record in records if record.headers or record.message_key is not None or record.properties
     ]:
-        return records, False
+        return Checked(records, False, sum(sizes))
     directed = any(map(is_directed, records))
-    return [checked_record(message, max_body_bytes) for message in messages], directed
+    return Checked([checked_record(message, max_body_bytes) for message in messages], directed, sum(sizes))
 
 
 def is_directed(record: Record) -> bool:

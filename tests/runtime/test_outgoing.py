@@ -49,10 +49,10 @@ def test_fields_that_only_direct_the_sending_are_not_stored() -> None:
     assert record.headers == {"correlationId": "c"}
     assert sent.record.headers["partition"] == 1  # type: ignore[index]
     assert checked_record(message(partition=1), 10).headers is None
-    records, directed = checked_records([message(), sent], 10)
-    assert (records[1], directed) == (record, True)
-    assert checked_records([message(trace_id="t")], 10)[1] is False
-    assert checked_records([message(message_key="k")], 10)[1] is True
+    checked = checked_records([message(), sent], 10)
+    assert (checked.records[1], checked.directed, checked.size) == (record, True, 2)
+    assert checked_records([message(trace_id="t")], 10).directed is False
+    assert checked_records([message(message_key="k")], 10).directed is True
 
 
 def test_a_packer_numbers_its_messages_and_marks_keyed_batches() -> None:

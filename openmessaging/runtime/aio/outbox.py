@@ -19,7 +19,7 @@ from openmessaging.model.spi import Driver, Placement
 from openmessaging.runtime.aio.primitives import Future
 from openmessaging.runtime.aio.whole import send_whole
 from openmessaging.runtime.open_batch import OpenBatch
-from openmessaging.runtime.outgoing import Packer, checked_record, is_directed
+from openmessaging.runtime.outgoing import Packer, checked_record, checked_records, is_directed
 from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
 
 _Future = asyncio.Future
@@ -251,12 +251,13 @@ class Outbox:
     async def put_many(self, messages: Sequence[Message]) -> SendResults:
         """Store a list whole or not at all, in order after what was put before."""
         self._flush_open()
-        size = sum([len(message.record.data) for message in messages])
+        checked = checked_records(messages, self._max_body)
+        size = checked.size
         while self._used and self._used + size > self._buffer_bytes:
             await self._wait_for_room(size)
         self._used += size
         try:
-            return await send_whole(self._driver, self._packer, messages, self._timeout)
+            return await send_whole(self._driver, self._packer, messages, checked, self._timeout)
         finally:
             self._release(size)
 

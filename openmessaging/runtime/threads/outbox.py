@@ -16,7 +16,7 @@ from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Placement
 from openmessaging.runtime.open_batch import OpenBatch
-from openmessaging.runtime.outgoing import Packer, checked_record, is_directed
+from openmessaging.runtime.outgoing import Packer, checked_record, checked_records, is_directed
 from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
 from openmessaging.runtime.threads.primitives import Future, Task
 from openmessaging.runtime.threads.whole import send_whole
@@ -57,7 +57,7 @@ class Outbox:
             self._flush_open()
         record = message.record
         if record.headers or record.message_key is not None or record.properties or len(record.data) > self._max_body:
-            return send_whole(self._driver, self._packer, (message,), self._timeout)[0]
+            return self._put_whole((message,))[0]
         outgoing, origin = self._packer.pack(self._packer.full(message.destination), None, (record,), False)
         origin.placement = self._driver.send((outgoing,))[0]
         message.origin = origin
@@ -68,7 +68,11 @@ class Outbox:
         """Store a list whole or not at all, in order after what this thread submitted."""
         if self._left:
             self._flush_open()
-        return send_whole(self._driver, self._packer, messages, self._timeout)
+        return self._put_whole(messages)
+
+    def _put_whole(self, messages: Sequence[Message]) -> SendResults:
+        checked = checked_records(messages, self._max_body)
+        return send_whole(self._driver, self._packer, messages, checked, self._timeout)
 
     def submit(self, message: Message) -> Future[SendResult]:
         """Take a message at once; waits only while the box is full. Raises OMSTimeOutException 1410."""
@@ -126,7 +130,7 @@ class Outbox:
 
     def _put_for(self, messages: Sequence[Message], future: Future[SendResults], size: int) -> None:
         try:
-            future.set_result(send_whole(self._driver, self._packer, messages, self._timeout))
+            future.set_result(self._put_whole(messages))
         except Exception as failure:
             future.set_exception(failure)
         self._release(size, len(messages))

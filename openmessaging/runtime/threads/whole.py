@@ -8,20 +8,22 @@ from collections.abc import Sequence
 from openmessaging.model.errors import error
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Capability, OutgoingBatch
-from openmessaging.runtime.outgoing import Packer, checked_records, spread
+from openmessaging.runtime.outgoing import Checked, Packer, spread
 from openmessaging.runtime.result import SendResults, SentOrigin
 from openmessaging.runtime.threads.primitives import Driver, call, call_within
 
 
-def send_whole(driver: Driver, packer: Packer, messages: Sequence[Message], timeout: float) -> SendResults:
-    """Store messages and give them the provider's values.
+def send_whole(
+    driver: Driver, packer: Packer, messages: Sequence[Message], checked: Checked, timeout: float
+) -> SendResults:
+    """Store messages, as checked, and give them the provider's values.
 
     Raises what `Producer.send` raises; OMSRuntimeException 1418 where the list needs several batches and the driver
     cannot store them as one.
     """
     batches: list[OutgoingBatch] = []
     places: list[tuple[SentOrigin, Sequence[int]]] = []
-    records, directed = checked_records(messages, driver.max_body_bytes)
+    records, directed, _ = checked
     destinations = {message.destination for message in messages}
     if len(destinations) == 1 and not directed:
         outgoing, origin = packer.pack(packer.full(destinations.pop()), None, records, False)
