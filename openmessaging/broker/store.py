@@ -157,6 +157,12 @@ def _recover(
         Limits(auto_create=options.auto_create, default_partitions=options.partitions),
     )
     applied = -1
+    if found is None and storage.min_index() > 0:
+        raise OMSRuntimeException(
+            1501,
+            f"the log begins at index {storage.min_index()}, but the snapshot that goes with it is missing or damaged",
+            next_step="Restore the `snapshots` directory from a backup; `oms store dump` shows what the log still holds",
+        )
     if found is not None:
         applied, state = found
         engine.restore(state)

@@ -30,9 +30,9 @@ async def send_whole(
         places.append((origin, range(len(records))))
     else:
         for (name, partition), members in (await _group(driver, packer, messages, destinations)).items():
-            chosen = [records[index] for index in members]
-            keyed = any(record.message_key is not None for record in chosen)
-            outgoing, origin = packer.pack(name, partition, chosen, keyed)
+            theirs = [records[index] for index in members]
+            keyed = any(record.message_key is not None for record in theirs)
+            outgoing, origin = packer.pack(name, partition, theirs, keyed)
             batches.append(outgoing)
             places.append((origin, members))
     if len(batches) > 1 and Capability.ATOMIC_BATCH not in driver.capabilities:
@@ -41,8 +41,8 @@ async def send_whole(
     placements = await call_within(timeout, driver.send, batches)
     for (origin, placed), placement in zip(places, placements, strict=True):
         origin.placement = placement
-        for position, index in enumerate(placed):
-            message = messages[index]
+        chosen = messages if len(batches) == 1 else [messages[index] for index in placed]
+        for position, message in enumerate(chosen):
             message.origin = origin
             message.position = position
     return SendResults(places, len(messages))
