@@ -10,6 +10,7 @@ import logging
 import threading
 from typing import Literal
 
+from openmessaging.broker.entry import Entry
 from openmessaging.broker.reclaim import Reclaimer
 from openmessaging.broker.runner import Runner
 from openmessaging.model.errors import OMSRuntimeException
@@ -69,14 +70,17 @@ class Maintenance:
         if self._thread.is_alive():
             self._thread.join()
 
-    def snapshot(self) -> None:
-        """Write a snapshot of the state as it is now, once the log up to there is durable. Raises 1501."""
+    def snapshot(self, *, again: bool = False) -> None:
+        """Write a snapshot of the state as it is now, once the log up to there is durable. Nothing is done when the
+        newest is of this state, unless `again`: then an empty entry sets another one apart. Raises 1501."""
         if self._snapshots is None:
             return
         runner = self._runner
         with runner.lock:
             if not runner.closed:
                 runner.tick_locked()
+                if again and runner.storage.max_index() == self._snapshot_index:
+                    runner.stage_locked(Entry(runner.clock.now_ms()))
             index = runner.storage.max_index()
             position = runner.storage.max_position()
             if index < 0 or index == self._snapshot_index:
@@ -159,6 +163,6 @@ class Maintenance:
             if grown >= SNAPSHOT_BYTES or entries >= SNAPSHOT_ENTRIES:
                 self.snapshot()
             self._reclaimer.run(self._covered())
-            if self._reclaimer.blocked:  # space waits for this only
-                self.snapshot()
+            if self._reclaimer.blocked:  # space waits for the second of two snapshots only
+                self.snapshot(again=True)
                 self._reclaimer.run(self._covered())

@@ -116,7 +116,9 @@ class Client:
         return bodies(self.admin.browse(queue, partition, offset, count, None))
 
     def upkeep(self) -> None:
-        self.store.maintenance.work(full_round=True)
+        """As many rounds as it takes to have two snapshots and to drop what they cover."""
+        for _ in range(3):
+            self.store.maintenance.work(full_round=True)
 
     def close(self) -> None:
         self.store.close()
