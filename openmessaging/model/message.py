@@ -39,7 +39,9 @@ class Origin(Protocol):
         ...
 
 
-class Message(msgspec.Struct, eq=False, weakref=True):
+# gc=False: nothing that a message refers to refers back to it, and the collector's look at each of a batch of messages
+# costs as much as making them.
+class Message(msgspec.Struct, eq=False, gc=False):
     """One message. Create it with `producer.create_message`, or read it from a consumer.
 
     Body, key and properties may be changed until it is sent. Fields the provider sets (`message_id`,

@@ -10,7 +10,7 @@ from openmessaging.runtime.lease import DeliveryOrigin, Lease
 from openmessaging.runtime.receipt import MessageReceipt
 
 
-class ReceivedMessage(Message, kw_only=True, eq=False):
+class ReceivedMessage(Message, kw_only=True, eq=False, gc=False):
     """A message under a lease: acknowledge it, or it comes back when the lease expires."""
 
     lease: Lease
