@@ -13,6 +13,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
+from itertools import pairwise
 
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.storage.interface import Storage
@@ -26,19 +27,27 @@ SLOW_SYNC = 0.002
 
 
 class Waiter:
-    """One thread's wait for an index."""
+    """One thread's wait for an index; calling it ends the wait.
 
-    __slots__ = ("_error", "_lock")
+    Waking many threads at once makes them queue for the interpreter's lock, each being woken twice. So of those that
+    one sync has covered the first is called, and each wakes its `following` before it goes on.
+    """
+
+    __slots__ = ("_abandoned", "_error", "_lock", "following")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lock.acquire()
         self._error: OMSRuntimeException | None = None
+        self._abandoned = False
+        self.following: Waiter | None = None
 
-    def release(self, error: OMSRuntimeException | None) -> None:
-        """End the wait; called once, by whoever leads."""
+    def __call__(self, error: OMSRuntimeException | None) -> None:
+        """End the wait; called once."""
         self._error = error
         self._lock.release()
+        if self._abandoned and self._lock.acquire(blocking=False):
+            self._wake_following()
 
     @property
     def waiting(self) -> bool:
@@ -46,10 +55,21 @@ class Waiter:
         return self._lock.locked()
 
     def wait(self) -> None:
-        """Block until it is released. Raises OMSRuntimeException 1501 when the disk failed."""
-        self._lock.acquire()
+        """Block until it is called. Raises OMSRuntimeException 1501 when the disk failed."""
+        try:
+            self._lock.acquire()
+        except BaseException:  # interrupted: whoever takes the lock, this thread or the caller, wakes the next
+            self._abandoned = True
+            if self._lock.acquire(blocking=False):
+                self._wake_following()
+            raise
+        self._wake_following()
         if self._error is not None:
             raise self._error
+
+    def _wake_following(self) -> None:
+        if self.following is not None:
+            self.following(self._error)
 
 
 class Committer:
@@ -155,10 +175,24 @@ class Committer:
                 self._hand_over()
             else:
                 self._busy = False
-        for release in ready:
-            release(None)
+        self._let_go(ready)
+
+    def _let_go(self, ready: list[Release]) -> None:
         if self._nested:
+            for release in ready:
+                release(None)
             self._turn.release()
+            return
+        threads: list[Waiter] = []
+        for release in ready:
+            if isinstance(release, Waiter):
+                threads.append(release)
+            else:
+                release(None)
+        for waiter, following in pairwise(threads):
+            waiter.following = following
+        if threads:
+            threads[0](None)
 
     def close(self) -> None:
         """Stop the thread; what waits is completed first."""

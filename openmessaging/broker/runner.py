@@ -86,7 +86,7 @@ class Runner:
             lead = self.committer.claim_locked()
             if not lead:
                 waiter = Waiter()
-                self.committer.wait_locked(index, waiter.release)
+                self.committer.wait_locked(index, waiter)
         if lead:
             self.committer.lead()
         else:
@@ -175,7 +175,7 @@ class Runner:
             lead = self.committer.claim_locked()
             if not lead:
                 waiter = Waiter()
-                self.committer.wait_locked(index, waiter.release, sync=True)
+                self.committer.wait_locked(index, waiter, sync=True)
         if lead:
             self.committer.lead(sync=True)
         else:

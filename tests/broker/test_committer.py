@@ -65,7 +65,7 @@ class Owner:
             lead = self.committer.claim_locked()
             if not lead:
                 waiter = Waiter()
-                self.committer.wait_locked(index, waiter.release)
+                self.committer.wait_locked(index, waiter)
         if lead:
             self.committer.lead()
         else:
@@ -129,7 +129,7 @@ def test_whoever_wants_the_disk_gets_it_in_every_mode():
     first, _ = owner.hold()
     waiter = Waiter()
     with owner.lock:
-        owner.committer.wait_locked(owner.log.max_index(), waiter.release, sync=True)
+        owner.committer.wait_locked(owner.log.max_index(), waiter, sync=True)
     owner.log.gate.set()
     finish(first)
     waiter.wait()
@@ -151,7 +151,7 @@ def test_what_is_released_may_send_again():
     with owner.lock:
         owner.committer.wait_locked(owner.append(), send_again)
         waiter = Waiter()
-        owner.committer.wait_locked(owner.append(), waiter.release)
+        owner.committer.wait_locked(owner.append(), waiter)
     owner.log.gate.set()
     finish(first)
     waiter.wait()
@@ -206,7 +206,7 @@ def test_close_ends_the_thread(started: bool):
     if started:
         waiter = Waiter()
         with owner.lock:
-            owner.committer.wait_locked(owner.append(), waiter.release)
+            owner.committer.wait_locked(owner.append(), waiter)
         waiter.wait()
     owner.committer.close()
     assert owner.committer._thread is None or not owner.committer._thread.is_alive()
