@@ -26,7 +26,8 @@ def run(plan: Plan, code: int = 0) -> list[Report]:
     """Work in this process; what it said."""
     path = Path(plan.store).with_name("said")
     with path.open("w") as stream, redirect_stdout(stream):
-        assert worker.main([msgspec.json.encode(plan).decode()]) == code
+        status = worker.main([msgspec.json.encode(plan).decode()])
+    assert status == code, path.read_text()[-500:]
     with path.open("rb") as lines:
         return list(reports(lines))
 
