@@ -11,7 +11,7 @@ import msgspec
 
 from openmessaging.broker import entry as log_entry
 from openmessaging.cli.line import body_of
-from openmessaging.cli.output import as_text, as_time
+from openmessaging.cli.output import as_text, as_time, harmless
 from openmessaging.model.batch import OWN_IDS
 from openmessaging.model.batch import decode as decode_batch
 from openmessaging.model.errors import OMSRuntimeException
@@ -66,7 +66,8 @@ def describe(item: DumpEntry, names: dict[int, tuple[str, int]]) -> Shown:
 
 
 def _text(message: dict[str, Any]) -> str:
-    return as_text(message["body"].encode() if "body" in message else b64decode(message["body_base64"]))
+    """One line, whatever the body is."""
+    return harmless(message["body"]) if "body" in message else as_text(b64decode(message["body_base64"]))
 
 
 def _operation(operation: log_entry.AnyOperation) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+    return f"{value:,.2f}" if isinstance(value, float) else harmless(str(value))
 
 
 def _print_framed(columns: Sequence[str], texts: list[list[str]], right: list[bool]) -> None:
@@ -93,5 +93,5 @@ def _print_framed(columns: Sequence[str], texts: list[list[str]], right: list[bo
     for name, is_right in zip(columns, right, strict=True):
         table.add_column(name, justify="right" if is_right else "left", overflow="fold")
     for line in texts:
-        table.add_row(*map(Text, map(harmless, line)))
+        table.add_row(*map(Text, line))
     Console().print(table)

@@ -26,10 +26,8 @@ AT_ONCE = 500
 @click.option("--ack/--peek", default=True, help="Acknowledge what was printed; or only look, leaving groups alone.")
 @click.option(
     "--timeout",
-    default=1.0,
-    show_default=True,
     type=click.FloatRange(min=0, max=86400),
-    help="Stop after so many seconds without a message.",
+    help="Stop after so many seconds without a message.  [default: 1; with --peek 0]",
 )
 @store_options
 @click.pass_context
@@ -40,7 +38,7 @@ def command(
     maximum: int | None,
     follow: bool,
     ack: bool,
-    timeout: float,
+    timeout: float | None,
     url: str | None,
     as_json: bool,
 ) -> None:
@@ -62,7 +60,7 @@ def command(
     if not ack and group:
         raise click.UsageError("--peek leaves groups alone: give --group or --peek, not both.")
     with connected(url) as access_point:
-        wait = None if follow else timeout
+        wait = None if follow else timeout if timeout is not None else float(ack)
         source = _receive(access_point, queue, str(group), maximum, wait) if ack else browse(access_point, queue, wait)
         count = _print(source, maximum, as_json)
     if not count:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.errors import OMSMessageFormatException, error
 
 PACKED = "flights.json.xz"
 LATE_AFTER = 60
@@ -88,7 +88,7 @@ def _place(where: str) -> str:
     return f"flight {int(number) + 1}" + (f", field {field.removeprefix('.')}" if field else "")
 
 
-def _not_json(path: str, content: bytes, cause: Exception) -> OMSRuntimeException:
+def _not_json(path: str, content: bytes, cause: Exception) -> OMSMessageFormatException:
     """The slower reader knows the line."""
     text = str(cause)
     try:
@@ -97,4 +97,4 @@ def _not_json(path: str, content: bytes, cause: Exception) -> OMSRuntimeExceptio
         text = f"line {found.lineno}, column {found.colno}: {found.msg}"
     except (ValueError, RecursionError):
         pass
-    return error(1400, f"{path} is not JSON: {text}", next_step=_FORM, field=path)
+    return OMSMessageFormatException(1400, f"{path} is not JSON: {text}", next_step=_FORM, field=path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from openmessaging.demo.data import Flight
-from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.errors import OMSRuntimeException, error
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
     def exception(self) -> OMSRuntimeException:
         """The same as an exception."""
-        return OMSRuntimeException(self.code, self.reason, next_step=self.next_step)
+        return error(self.code, self.reason, next_step=self.next_step)
 
 
 class Begun(msgspec.Struct, frozen=True, tag=True):

@@ -48,8 +48,9 @@ class Worker:
         """Send what is missing, consume until the group has acknowledged everything."""
         manager = self._access_point.resource_manager()
         stored = sum(end for _, end in manager.describe_queue(self.plan.flights).offsets)
-        known = {info.name: info.lag for info in manager.list_groups(self.plan.flights)}
-        self.tell(Opened(os.getpid(), stored, known.get(GROUP, stored)))
+        with self._consumer():  # the group is there before anybody asks how far it is
+            waiting = manager.describe_group(self.plan.flights, GROUP).lag
+        self.tell(Opened(os.getpid(), stored, waiting))
         threads = [threading.Thread(target=self._guard, args=(self._send, stored))]
         threads += [threading.Thread(target=self._guard, args=(self._consume, number + 1)) for number in range(MEMBERS)]
         for thread in threads:
@@ -82,6 +83,8 @@ class Worker:
         except Exception as failure:
             self._failed.set()
             self.tell(failed(failure))
+            with self._moved:
+                self._moved.notify_all()
 
     def _send(self, begin: int) -> None:
         flights = read(self.plan.data)
@@ -103,11 +106,7 @@ class Worker:
 
     def _consume(self, member: int) -> None:
         decode = msgspec.json.Decoder(Flight).decode
-        access_point = self._access_point
-        with (
-            access_point.create_producer() as producer,
-            access_point.create_pull_consumer(self.plan.flights, GROUP, order="key", prefetch=PREFETCH) as consumer,
-        ):
+        with self._access_point.create_producer() as producer, self._consumer() as consumer:
             while not self._finished.is_set() and not self._failed.is_set():
                 for message in consumer.batch_receive(PREFETCH, timeout=0.1):
                     flight = decode(message.data)
@@ -120,6 +119,9 @@ class Worker:
                         producer.send(late)
                     message.ack()
                     self._count()
+
+    def _consumer(self) -> oms.PullConsumer:
+        return self._access_point.create_pull_consumer(self.plan.flights, GROUP, order="key", prefetch=PREFETCH)
 
     def _count(self) -> None:
         with self._moved:

@@ -44,7 +44,6 @@ def test_waits_for_more(access_point: oms.AccessPoint) -> None:
     later.start()
     assert [message.data for message in next(looking)] == [b"second"]
     later.join()
-    looking.close()
 
 
 def test_no_queue(access_point: oms.AccessPoint) -> None:

@@ -45,6 +45,14 @@ def test_messages_with_queue_id_and_body() -> None:
     assert describe(item(entry), {}).messages[0]["queue"] == "partition-id-7"
 
 
+def test_a_message_is_one_line() -> None:
+    batch = encode(
+        [Record(b"a\nb")], shared=encode_shared({}), born_ms=1, producer_id=2, first_sequence=0, attributes=0
+    )
+    entry = log_entry.Entry(0, (), (log_entry.Placed(7, 0, 1, 0),), (batch,))
+    assert list(describe(item(entry), {7: ("q", 0)}).lines())[1:] == ["  q/0 offset=0: a\\nb"]
+
+
 def test_what_cannot_be_read_says_why() -> None:
     gap = DumpEntry("log/0.seg", 64, 3, 40, 0, b"", "40 bytes are no whole entry")
     assert "DAMAGED: 40 bytes" in next(describe(gap, {}).lines())

@@ -44,7 +44,7 @@ def test_seek(oms_group: Oms, to: str, lag: int) -> None:
 
 
 def test_seek_to_a_time_of_this_machine(oms_group: Oms) -> None:
-    now = datetime.now()  # noqa: DTZ005 - as somebody would write it
+    now = datetime.now()
     for moment, lag in ((now - timedelta(hours=1), 3), (now + timedelta(hours=1), 0)):
         found = oms_group.json("group", "seek", "orders", "g", "--to", moment.isoformat(timespec="minutes"))
         assert found["lag"] == lag

@@ -14,7 +14,7 @@ def test_the_store_of_the_user(oms_cli: Oms, tmp_path: Path, monkeypatch: pytest
     directory = Path(default_url().removeprefix("oms:embedded://"))
     assert tmp_path in directory.parents
     assert (directory / "log").is_dir()
-    assert oms_cli("receive", "orders", "--peek", "--timeout", "0").stdout == "pizza\n"
+    assert oms_cli("receive", "orders", "--peek").stdout == "pizza\n"
 
 
 def test_url_wins_over_the_environment(oms_cli: Oms, tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ def test_a_table_on_a_terminal_is_framed(terminal: Terminal, monkeypatch: pytest
     assert "[red]\\x1b[31m" in shown
 
 
+def test_a_cell_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("reason",), [("first\nsecond",)])
+    assert capsys.readouterr().out == "reason\nfirst\\nsecond\n"
+
+
 def test_fields(capsys: pytest.CaptureFixture[str]) -> None:
     print_fields({"queue": "orders", "oldest": None, "messages": 1_000})
     assert capsys.readouterr().out.split() == ["queue", "orders", "oldest", "messages", "1,000"]

@@ -22,7 +22,7 @@ def test_more_than_a_batch(oms_cli: Oms) -> None:
 def test_peek_leaves_groups_alone(oms_cli: Oms) -> None:
     oms_cli("send", "orders", "a", "b", "c")
     for _ in range(2):
-        assert oms_cli("receive", "orders", "--peek", "--timeout", "0").stdout == "a\nb\nc\n"
+        assert oms_cli("receive", "orders", "--peek").stdout == "a\nb\nc\n"
     assert oms_cli("receive", "orders", "--peek", "--max", "2").stdout == "a\nb\n"
     assert oms_cli.json("group", "list") == []
 

@@ -9,7 +9,7 @@ from tests.cli.conftest import Oms
 def test_arguments(oms_cli: Oms) -> None:
     text = oms_cli("send", "orders", "pizza", "grün", "--key", "alice", "--property", "price=2=3", "--property", "x=")
     assert text.stdout == "sent 2 messages to default://orders (fsync)\n"
-    messages = oms_cli.lines("receive", "orders", "--peek", "--timeout", "0")
+    messages = oms_cli.lines("receive", "orders", "--peek")
     assert [message["body"] for message in messages] == ["pizza", "grün"]
     assert messages[0]["key"] == "alice"
     assert messages[0]["properties"] == {"price": "2=3", "x": ""}
@@ -21,7 +21,7 @@ def test_json_is_a_line_per_message(oms_cli: Oms) -> None:
         ("default://orders", 0, 0, "fsync"),
         ("default://orders", 0, 1, "fsync"),
     ]
-    received = oms_cli.lines("receive", "orders", "--peek", "--timeout", "0")
+    received = oms_cli.lines("receive", "orders", "--peek")
     assert [line["message_id"] for line in received] == [line["message_id"] for line in sent]
     assert received[0]["store_timestamp"] == sent[0]["store_timestamp"]
 
@@ -30,7 +30,7 @@ def test_lines_of_standard_input(oms_cli: Oms) -> None:
     out, err = oms_cli.process("send", "orders", "--stdin", "--key", "k", "--batch", "2", input="a\r\n\nb\nlast")
     assert out == "sent 4 messages to default://orders (fsync)\n"
     assert err == ""
-    messages = oms_cli.lines("receive", "orders", "--peek", "--timeout", "0")
+    messages = oms_cli.lines("receive", "orders", "--peek")
     assert [(message["body"], message["key"]) for message in messages] == [
         ("a", "k"),
         ("", "k"),
@@ -41,8 +41,8 @@ def test_lines_of_standard_input(oms_cli: Oms) -> None:
 
 def test_bytes_that_are_no_text(oms_cli: Oms) -> None:
     oms_cli("send", "orders", "--stdin", input=b"\xff\x01\n")
-    assert oms_cli("receive", "orders", "--peek", "--timeout", "0").stdout == "hex:ff01\n"
-    [message] = oms_cli.lines("receive", "orders", "--peek", "--timeout", "0")
+    assert oms_cli("receive", "orders", "--peek").stdout == "hex:ff01\n"
+    [message] = oms_cli.lines("receive", "orders", "--peek")
     assert message["body_base64"] == b64encode(b"\xff\x01").decode()
 
 
@@ -52,7 +52,7 @@ def test_json_lines(oms_cli: Oms) -> None:
         {"body": {"nested": [1]}},
     ]
     oms_cli("send", "orders", "--jsonl", input="\n\n".join(map(json.dumps, lines)))
-    first, second = oms_cli.lines("receive", "orders", "--peek", "--timeout", "0")
+    first, second = oms_cli.lines("receive", "orders", "--peek")
     assert (first["body"], first["key"]) == ("pizza", "alice")
     assert first["properties"] == {"price": 2.5, "n": 3}
     assert first["headers"]["correlationId"] == "c"
@@ -61,9 +61,9 @@ def test_json_lines(oms_cli: Oms) -> None:
 
 def test_what_was_received_can_be_sent(oms_cli: Oms) -> None:
     oms_cli("send", "orders", "a", "b", "--key", "k", "--property", "p=v")
-    out, _ = oms_cli.process("receive", "orders", "--peek", "--timeout", "0", "--json")
+    out, _ = oms_cli.process("receive", "orders", "--peek", "--json")
     oms_cli.process("send", "copies", "--jsonl", input=out)
-    [first, second] = oms_cli.lines("receive", "copies", "--peek", "--timeout", "0")
+    [first, second] = oms_cli.lines("receive", "copies", "--peek")
     assert [first["body"], second["body"]] == ["a", "b"]
     assert (first["key"], first["properties"]) == ("k", {"p": "v"})
 

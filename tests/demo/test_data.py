@@ -48,7 +48,7 @@ def test_a_file(file: Callable[[str], str]) -> None:
     [
         ("date,delay\n1,2", 1400, "line 1, column 1"),
         ('[\n{"date": "a",\n"delay" 1}]', 1400, "line 3, column 9"),
-        ("[" * 100_000, 1400, "is not JSON"),
+        ('[{"more": ' + "[" * 100_000, 1400, "is not JSON"),
         ('[{"date": "\\ud800"}]', 1400, "is not JSON"),
         ("{}", 1418, "the document: Expected `array`"),
         ("[]", 1418, "holds no flights"),
