@@ -109,9 +109,7 @@ class Admin:
         if group is None:
             starts = self._offsets(spec.destination, spec.config.start)
             runner.change(
-                lambda engine, now_ms: engine.decide_create_group(
-                    now_ms, spec.destination, spec.group, config, starts
-                )
+                lambda engine, now_ms: engine.decide_create_group(now_ms, spec.destination, spec.group, config, starts)
             )
         elif spec.update and group.config != config:
             runner.change(

@@ -70,7 +70,9 @@ def move(draft: Draft, contents: Contents, lease: HeldLease, spans: list[tuple[i
             name = target or properties.get(f"{PREFIX}queue")
             if not isinstance(name, str):
                 text = f"the message at offset {offset} does not say which queue it came from"
-                raise error(1418, text, next_step="Name a target queue (`oms dead-letter redrive --to`)", field=f"{PREFIX}queue")
+                raise error(
+                    1418, text, next_step="Name a target queue (`oms dead-letter redrive --to`)", field=f"{PREFIX}queue"
+                )
             number = properties.get(f"{PREFIX}partition")
             kept = {key: value for key, value in properties.items() if not key.startswith(PREFIX)}
             record.properties = kept or None

@@ -79,13 +79,9 @@ class Client:
     def batch(self, *messages: str | bytes | Record) -> Any:
         records = [m if isinstance(m, Record) else Record(m if isinstance(m, bytes) else m.encode()) for m in messages]
         first, self.sequence = self.sequence, self.sequence + len(records)
-        return encode(
-            records, shared=_SHARED, born_ms=self.runner.clock.now_ms(), producer_id=7, first_sequence=first
-        )
+        return encode(records, shared=_SHARED, born_ms=self.runner.clock.now_ms(), producer_id=7, first_sequence=first)
 
-    def send(
-        self, *messages: str | bytes | Record, queue: str = QUEUE, partition: int | None = None
-    ) -> Placement:
+    def send(self, *messages: str | bytes | Record, queue: str = QUEUE, partition: int | None = None) -> Placement:
         return self.runner.send([OutgoingBatch(queue, partition, self.batch(*messages))])[0]
 
     def join(self, name: str = "g", queue: str = QUEUE, **settings: Any) -> Group:
@@ -139,9 +135,7 @@ def open_client(
 ) -> Client:
     """A store with small segments; upkeep is driven by the test unless asked for."""
     made = StoreOptions(**{"segment_bytes": SMALL, **options})
-    return Client(
-        open_store(str(directory), made, disk=disk, clock=clock, chance=random.Random(5), upkeep=upkeep)
-    )
+    return Client(open_store(str(directory), made, disk=disk, clock=clock, chance=random.Random(5), upkeep=upkeep))
 
 
 def simulated(capacity_bytes: int = 1 << 30) -> SimulatedDisk:
@@ -157,9 +151,7 @@ def bodies(deliveries: Sequence[Delivery]) -> list[str]:
 
 
 def records(deliveries: Sequence[Delivery]) -> list[Record]:
-    return [
-        record for delivery in deliveries for record in decode(delivery.data)[2][delivery.first : delivery.last]
-    ]
+    return [record for delivery in deliveries for record in decode(delivery.data)[2][delivery.first : delivery.last]]
 
 
 def code_of(call: Callable[..., object], *arguments: Any, **named: Any) -> int:
