@@ -8,7 +8,7 @@ import pytest
 
 from openmessaging.model.spi import GroupConfig, SubscriptionSpec
 from openmessaging.simulation.clock import SimulatedClock
-from tests.broker.stores import QUEUE, bodies, code_of, config, in_thread, finish, open_client
+from tests.broker.stores import QUEUE, bodies, code_of, config, finish, in_thread, open_client
 
 
 @pytest.fixture

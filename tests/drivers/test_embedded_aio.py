@@ -61,7 +61,7 @@ def test_send_fetch_ack(tmp_path, flush):
         assert [p.base_offset for p in await driver.send([outgoing(driver, "a", "b")])] == [0]
         assert (await driver.submit(outgoing(driver, "c"))).base_offset == 2
         subscription = await driver.subscribe(SPEC)
-        first, second = await subscription.fetch(10, 1 << 20, 0)
+        first, _ = await subscription.fetch(10, 1 << 20, 0)
         subscription.ack(first.lease_id, [0, 1, 2])
         await subscription.flush()
         assert await subscription.fetch(10, 1 << 20, 0.01) == []
@@ -179,6 +179,7 @@ def test_a_failed_sync_reaches_every_sender(slow):
         assert [result.code for result in results] == [1501] * 3
         assert await code_of(driver.send([outgoing(driver, "more")])) == 1501
         assert bodies(await driver.read(QUEUE, 0, 0, 10)) == ["a"]
+        assert await code_of(driver.close()) == 1501
 
     disk = simulated()
     run(work, "/store", disk=disk)
