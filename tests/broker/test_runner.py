@@ -382,6 +382,27 @@ def test_a_segment_that_goes_while_its_messages_are_read(client):
     assert client.receive(group) == ["needed"]
 
 
+def test_acks_that_find_no_space_when_closing_are_told():
+    disk = simulated()
+    client = open_client("/store", disk=disk)
+    client.send("a")
+    group = client.join()
+    held = client.fetch(group)[0]
+    disk.capacity_bytes = 0
+    nothing = Entry(0, (Extend(999, 0),))
+    while True:
+        try:
+            with client.runner.lock:
+                client.runner.stage_locked(nothing)
+        except OMSRuntimeException:
+            break
+    client.ack(group, held)
+    assert code_of(client.close) == 1501
+    disk.capacity_bytes = 1 << 30
+    client = open_client("/store", disk=disk)
+    assert client.receive(client.join()) == ["a"]
+
+
 # ---- closing -----------------------------------------------------------------------------------------------------
 
 
