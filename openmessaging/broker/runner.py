@@ -10,7 +10,6 @@ way out `receive` asks the engine for leases and `openmessaging.broker.contents`
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Sequence
 
@@ -72,6 +71,7 @@ class Runner:
         """Called under the lock when something was staged that nobody waits for."""
         self._dirty = False
         self.closed = False
+        self._lost: OMSRuntimeException | None = None
 
     # ---- sending -------------------------------------------------------------------------------------------------
 
@@ -167,8 +167,9 @@ class Runner:
         """Return once everything staged so far is on disk, whatever the flush mode. Raises OMSRuntimeException 1501."""
         with self.lock:
             self._settle_acks()
-            if self.committer.failure is not None:
-                raise self.committer.failure
+            failure = self.committer.failure or self._lost
+            if failure is not None:
+                raise failure
             index = self.storage.max_index()
             if self.storage.durable_index() >= index:
                 return
@@ -274,9 +275,11 @@ class Runner:
         with self.lock:
             if self.closed:
                 return False
-            with contextlib.suppress(OMSRuntimeException):  # no space for them: those messages come again
+            try:
                 self._settle_acks()
-            self._acks.clear()
+            except OMSRuntimeException as failure:  # no space for them: those messages come again, `flush` tells
+                self._lost = failure
+                self._acks.clear()
             self.closed = True
             self.receivers.fire_all()
             self.readers.fire_all()

@@ -64,18 +64,19 @@ class Store:
 
     def close(self) -> None:
         """Refuse new calls, make durable what was staged, leave a snapshot, and let the directory go. Safe to call
-        twice. Raises OMSRuntimeException 1501 when the disk fails; the store is closed then, too."""
+        twice. Raises OMSRuntimeException 1501 when not all could be made durable; the store is closed all the same."""
         runner = self.runner
         if not runner.shut():
             return
         try:
-            with contextlib.suppress(OMSRuntimeException):  # a failed log keeps what it has, to be replayed
+            try:
                 runner.flush()
-            self.maintenance.stop()
-            runner.committer.close()
-            with contextlib.suppress(OMSRuntimeException):
-                self.maintenance.snapshot()
-            runner.storage.close()
+            finally:  # a failed log keeps what it has, to be replayed
+                self.maintenance.stop()
+                runner.committer.close()
+                with contextlib.suppress(OMSRuntimeException):
+                    self.maintenance.snapshot()
+                runner.storage.close()
         finally:
             runner.indexes.close()
             if self._lock is not None:
@@ -161,7 +162,7 @@ def _recover(
         raise OMSRuntimeException(
             1501,
             f"the log begins at index {storage.min_index()}, but the snapshot that goes with it is missing or damaged",
-            next_step="Restore the `snapshots` directory from a backup; `oms store dump` shows what the log still holds",
+            next_step="Restore the directory `snapshots` from a backup; `oms store dump` shows what the log holds",
         )
     if found is not None:
         applied, state = found

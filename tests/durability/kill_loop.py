@@ -2,7 +2,7 @@
 
     python -m tests.durability.kill_loop [--kills 200] [--seed N]
 
-Nothing a returned send promised is missing, nothing whose acknowledgement was on disk comes again, and the messages of a
+Nothing a returned send promised is missing, nothing whose acknowledgement was on disk comes again, and messages of a
 key arrive in order the first time.
 """
 

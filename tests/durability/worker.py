@@ -17,7 +17,6 @@ import threading
 
 from openmessaging import blocking
 
-
 SPEAKING = threading.Lock()
 
 
