@@ -1,6 +1,6 @@
 """Time to import the package and to print `oms --help`, beyond bare Python.
 
-    python -m benchmarks.startup [--times 15]
+python -m benchmarks.startup [--times 15]
 """
 
 from __future__ import annotations

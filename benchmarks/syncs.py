@@ -80,7 +80,9 @@ def main() -> None:
         sends = options.senders * options.each
         together = count(face, options.senders, options.each) / sends
         wrong |= alone < 1 or together > 0.5
-        print(f"{face:9} 1 sender: {alone:.2f} syncs per send; {options.senders} senders: {together:.3f} syncs per send")
+        print(
+            f"{face:9} 1 sender: {alone:.2f} syncs per send; {options.senders} senders: {together:.3f} syncs per send"
+        )
     sys.exit(wrong)
 
 
