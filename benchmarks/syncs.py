@@ -2,8 +2,8 @@
 
     python -m benchmarks.syncs [--each 100] [--senders 64]
 
-A sync is an fsync, an fdatasync, or a write with RWF_DSYNC. Needs Linux and strace. Exit code 1 when a send of one sender
-had no sync of its own, or 64 senders did not share.
+A sync is an fsync, an fdatasync, or a write with RWF_DSYNC. Needs Linux and strace. Exit code 1 when a send of one
+sender had no sync of its own, or 64 senders did not share.
 """
 
 from __future__ import annotations
@@ -55,12 +55,8 @@ def count(face: str, senders: int, each: int) -> int:
         trace = f"{folder}/trace"
         calls = "trace=fsync,fdatasync,pwritev2,write"
         url = f"oms:embedded://{folder}/store"
-        subprocess.run(
-            ["strace", "-f", "-e", calls, "-s", "8", "-o", trace, sys.executable, "-c", WORK]
-            + [url, face, str(senders), str(each)],
-            check=True,
-            capture_output=True,
-        )
+        work = [sys.executable, "-c", WORK, url, face, str(senders), str(each)]
+        subprocess.run(["strace", "-f", "-e", calls, "-s", "8", "-o", trace, *work], check=True, capture_output=True)
         with open(trace, encoding="utf-8", errors="replace") as file:
             text = file.read()
     begin, end = text.index('write(2, "begin'), text.index('write(2, "end')
