@@ -11,7 +11,7 @@ import pytest
 from openmessaging.drivers.embedded import EmbeddedFactory
 from openmessaging.model.access_point import parse
 from tests.broker.stores import code_of, eventually, failure_of
-from tests.drivers.test_embedded_threads import QUEUE, bodies, outgoing
+from tests.drivers.embedded.test_threads import QUEUE, bodies, outgoing
 
 
 @pytest.fixture

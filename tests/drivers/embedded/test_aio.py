@@ -13,7 +13,7 @@ from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import GroupConfig, OutgoingBatch, SubscriptionSpec
 from tests.broker.stores import QUEUE, SMALL, Client, CountingDisk, bodies, config, simulated
-from tests.drivers.test_embedded_threads import outgoing as _outgoing
+from tests.drivers.embedded.test_threads import outgoing as _outgoing
 
 SPEC = SubscriptionSpec(QUEUE, "g", config())
 
