@@ -183,6 +183,8 @@ class Committer:
                 release(None)
             self._turn.release()
             return
+        if not ready:
+            return
         threads: list[Waiter] = []
         for release in ready:
             if isinstance(release, Waiter):
