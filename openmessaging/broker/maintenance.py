@@ -157,6 +157,7 @@ class Maintenance:
         with runner.lock:
             runner.tick_locked()
         runner.storage.prepare()
+        runner.indexes.take_in()
         if full_round:
             grown = runner.storage.max_position() - self._snapshot_position
             entries = runner.storage.max_index() - self._snapshot_index

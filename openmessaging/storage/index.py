@@ -32,7 +32,7 @@ __all__ = ["IndexDamaged", "IndexEntry", "PartitionIndexes"]
 SUFFIX = ".idx"
 _BLOCKS = 512
 _MAX_BUFFERED = 16_384
-_MAX_ADDED = 1_024
+_MAX_ADDED = 16_384
 _REWRITE_BYTES = 1 << 20
 _COPY_BYTES = 1 << 20
 
@@ -74,8 +74,12 @@ class PartitionIndexes:
         added = self._added
         added.append((partition_id, base_offset, count, position, size, timestamp_ms))
         if len(added) >= _MAX_ADDED:
-            with self._lock:
-                self._take_in()
+            self.take_in()
+
+    def take_in(self) -> None:
+        """Do now, in bulk, what `add` put off. Upkeep calls it, so that senders need not."""
+        with self._lock:
+            self._take_in()
 
     def _take_in(self) -> None:
         """Bring what was added to its partitions; every call that reads does this first. A send pays for an append to a

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import pairwise
 
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.storage.cache import OpenFiles
@@ -170,11 +171,11 @@ class Log(ReadableLog):
             self._group = Group(self._active)
             self._staged = [self._group]
             self._flushing = groups
-        for number, group in enumerate(groups):
+        for group, following in pairwise(groups):
             if group.buffers:
-                last_group = number == len(groups) - 1
-                stop = end if last_group else groups[number + 1].segment.base_position
-                self._write(group, stop, durable=sync and last_group)
+                self._write(group, following.segment.base_position, durable=False)
+        if groups[-1].buffers:
+            self._write(groups[-1], end, durable=sync)
         if sync and self._unsynced:
             self._file.sync()
             self._unsynced = False

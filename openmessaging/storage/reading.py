@@ -6,6 +6,8 @@ import threading
 from bisect import bisect_right
 from collections.abc import Iterator
 
+import msgspec
+
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.storage.cache import BLOCK_BYTES, BlockCache, OpenFiles
 from openmessaging.storage.interface import SegmentInfo, StoredEntry
@@ -21,15 +23,12 @@ from openmessaging.storage.segment.reader import Points, hop, walk
 from openmessaging.storage.segment.writer import Segment
 
 
-class Group:
+class Group(msgspec.Struct, eq=False):
     """Staged buffers that belong to one segment, each with its position."""
 
-    __slots__ = ("buffers", "positions", "segment")
-
-    def __init__(self, segment: Segment) -> None:
-        self.segment = segment
-        self.buffers: list[bytes] = []
-        self.positions: list[int] = []
+    segment: Segment
+    buffers: list[bytes] = []
+    positions: list[int] = []
 
 
 class SegmentList:
