@@ -95,6 +95,8 @@ class Runner:
 
     def stage_send_locked(self, batches: Sequence[OutgoingBatch]) -> tuple[list[Placement], int]:
         """Append a send to the log without waiting; returns the placements and the entry's index."""
+        if self.committer.failure is not None:
+            raise self.committer.failure
         if len(batches) == 1:
             outgoing = batches[0]
             queue = self.engine.queues.get(outgoing.destination)
@@ -114,11 +116,15 @@ class Runner:
         base_offset = partition.end
         head, payload = batch.head, batch.payload
         plain = PLAIN.pack(ENTRY_FORMAT, 1, 0, now_ms, partition.id, base_offset, now_ms, 0)
-        result = self.storage.append((plain, head, payload))
-        index = result.index
-        self.engine.apply_send(partition, batch.count, index)
-        position = result.body_position + PLAIN.size
-        self.indexes.add(partition.id, base_offset, batch.count, position, len(head) + len(payload), now_ms)
+        try:
+            result = self.storage.append((plain, head, payload))
+            index = result.index
+            self.engine.apply_send(partition, batch.count, index)
+            position = result.body_position + PLAIN.size
+            self.indexes.add(partition.id, base_offset, batch.count, position, len(head) + len(payload), now_ms)
+        except BaseException as cause:
+            self._interrupted(cause)
+            raise
         return [Placement(partition.number, base_offset, now_ms, self._durability)], index
 
     def stage_locked(self, entry: Entry, *, reserved: bool = True) -> int:
@@ -129,18 +135,30 @@ class Runner:
             return self._apply_in_memory(entry, self.committer.failure)
         parts, starts = encode(entry)
         copies = [is_copy(self.engine, placed) for placed in entry.placed]
-        result = self.storage.append(parts, reserved=reserved)
-        self.engine.apply(entry, result.index)
-        for placed, batch, start, copy in zip(entry.placed, entry.batches, starts, copies, strict=True):
-            # The index moves to a copy once that is durable, see `reclaim`; that of a deleted queue is gone.
-            if not copy and placed.partition_id in self.engine.partitions:
-                place(self.indexes, placed, result.body_position + start, batch.size, copy=False)
+        try:
+            result = self.storage.append(parts, reserved=reserved)
+            self.engine.apply(entry, result.index)
+            for placed, batch, start, copy in zip(entry.placed, entry.batches, starts, copies, strict=True):
+                # The index moves to a copy once that is durable, see `reclaim`; that of a deleted queue is gone.
+                if not copy and placed.partition_id in self.engine.partitions:
+                    place(self.indexes, placed, result.body_position + start, batch.size, copy=False)
+        except BaseException as cause:
+            self._interrupted(cause)
+            raise
         if reserved and not self._dirty:  # who sends waits by himself
             self._dirty = True
             self.on_dirty()
         if self.engine.woken:
             self._wake()
         return result.index
+
+    def _interrupted(self, cause: BaseException) -> None:
+        """An entry may be in the log and not in the state (Ctrl-C in between): nothing may be built on that state, so
+        the store takes nothing more until it is opened again. A refusal of the log itself leaves both as they were."""
+        if not isinstance(cause, OMSRuntimeException):
+            self.committer.failure = OMSRuntimeException(
+                1501, f"interrupted while changing the store: {cause!r}", next_step="Open the store again"
+            )
 
     def _apply_in_memory(self, entry: Entry, failure: OMSRuntimeException) -> int:
         """On a log that failed, leases and their ends still count until the store is closed: what is visible can be

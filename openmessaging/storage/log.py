@@ -234,15 +234,14 @@ class Log(ReadableLog):
 
     def _roll(self, taken: int) -> None:
         """Let entries go to a new segment from here on; it is published when `flush` comes to it."""
-        capacity = capacity_for(taken, self._next_capacity())
+        least = capacity_for(taken, min(FIRST_SEGMENT_BYTES, self._segment_bytes))
         with self._lock:
             spare, self._spare = self._spare, None
-        if spare is not None and spare.capacity < capacity:
+        if spare is not None and spare.capacity < least:
             spare.discard()
             spare = None
         if spare is None:
-            spare = self._new_spare(capacity)
-            spare.make(zero_fill=self._zero_fill)
+            spare = self._make_spare(least)
         segment, header = new_segment(self._directory, self._next_index, self._position, spare.capacity, self._salt)
         segments = self._list.all
         if segments[-1].base_position == segment.base_position:  # empty, and too small for the entry: replaced
@@ -269,9 +268,8 @@ class Log(ReadableLog):
             return False
         if self._spare is not None:
             return True
-        spare = self._new_spare(self._next_capacity())
         try:
-            spare.make(zero_fill=self._zero_fill)
+            spare = self._make_spare(min(FIRST_SEGMENT_BYTES, self._segment_bytes))
         except OSError:
             return False
         with self._lock:
@@ -283,6 +281,21 @@ class Log(ReadableLog):
 
     def _next_capacity(self) -> int:
         return min(max(2 * self._active.capacity, FIRST_SEGMENT_BYTES), self._segment_bytes)
+
+    def _make_spare(self, least: int) -> Spare:
+        """Space for a segment of the next size; where the disk is short of it half of that, and so on down to `least`.
+        Raises OSError."""
+        capacity = max(self._next_capacity(), least)
+        while True:
+            spare = self._new_spare(capacity)
+            try:
+                spare.make(zero_fill=self._zero_fill)
+            except OSError as failure:
+                if failure.errno not in NO_SPACE or capacity == least:
+                    raise
+                capacity = max(capacity // 2, least)
+            else:
+                return spare
 
     def _new_spare(self, capacity: int) -> Spare:
         with self._lock:

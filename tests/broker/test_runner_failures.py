@@ -259,3 +259,26 @@ def test_close_during_sends_loses_none_that_returned_and_hangs_none(tmp_path):
         client = open_client(directory)
         assert set(sent) <= set(client.browse(count=1_000_000))
         client.close()
+
+
+# ---- interruptions -------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupt_between_log_and_state_stops_the_store_until_it_is_opened_again(tmp_path, clock, monkeypatch):
+    client = open_client(tmp_path, clock=clock)
+    client.send("before")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client.runner.engine, "apply_send", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        client.send("in doubt")
+    monkeypatch.undo()
+    assert code_of(client.send, "after") == 1501
+    with contextlib.suppress(OMSRuntimeException):
+        client.close()
+    again = open_client(tmp_path, clock=clock)
+    again.send("later")
+    assert [text for text in again.browse() if text != "in doubt"] == ["before", "later"]
+    again.close()

@@ -204,6 +204,18 @@ def test_a_full_disk_refuses_in_time_and_clears_by_itself(open_log: OpenLog, dis
     assert log.durable_index() == result.index
 
 
+def test_a_disk_short_of_space_gets_a_smaller_segment(disk: SimulatedDisk) -> None:
+    log = Log.open(disk, "/store", zero_fill=False)
+    while len(log.segments()) < 2:
+        log.append([bytes(100_000)])
+    log.flush()
+    disk.capacity_bytes = 24 << 20  # of which the first two segments, 4 and 8 MiB, are taken: 16 MiB do not fit
+    while len(log.segments()) < 3:
+        log.append([bytes(100_000)])
+    log.flush()
+    assert disk.free_bytes("/store") >= 4 << 20
+
+
 def test_another_failure_of_the_disk_is_named(open_log: OpenLog, disk: SimulatedDisk) -> None:
     log = open_log()
     disk.fail_sync_in = 1
