@@ -167,6 +167,9 @@ class Committer:
         ready: list[Release] = []
         with self._lock:
             self._on_durable(index)
+            if not waiting and not for_sync and not self._nested:
+                self._busy = False
+                return
             while waiting and waiting[0][0] <= index:
                 ready.append(waiting.popleft()[1])
             while sync and for_sync and for_sync[0][0] <= index:
@@ -182,8 +185,6 @@ class Committer:
             for release in ready:
                 release(None)
             self._turn.release()
-            return
-        if not ready:
             return
         threads: list[Waiter] = []
         for release in ready:

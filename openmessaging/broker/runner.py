@@ -81,16 +81,18 @@ class Runner:
         Raises OMSRuntimeException: 1404, 1405 for a missing queue or namespace, 1501 when the disk is full or failed,
         1503 after `close`.
         """
+        committer = self.committer
         with self.lock:
             placements, index = self.stage_send_locked(batches)
-            lead = self.committer.claim_locked()
-            if not lead:
+            if committer.claim_locked():
+                waiter = None
+            else:
                 waiter = Waiter()
-                self.committer.wait_locked(index, waiter)
-        if lead:
-            self.committer.lead()
+                committer.wait_locked(index, waiter)
+        if waiter is None:
+            committer.lead()
         else:
-            self.committer.wait(waiter)
+            committer.wait(waiter)
         return placements
 
     def stage_send_locked(self, batches: Sequence[OutgoingBatch]) -> tuple[list[Placement], int]:
@@ -345,9 +347,13 @@ class Runner:
             raise
 
     def _on_durable(self, index: int) -> None:
-        self.engine.set_durable(index)
-        if self.engine.grown:
+        engine = self.engine
+        engine.set_durable(index)
+        if self.receivers.waiting or self.readers.waiting:
             self._wake()
+        else:
+            engine.woken.clear()
+            engine.grown.clear()
 
     def _wake(self) -> None:
         engine = self.engine

@@ -156,7 +156,19 @@ class Log(ReadableLog):
         if self._poison is not None:
             raise self._poisoned()
         try:
-            return self._flush(sync=sync)
+            with self._lock:
+                groups, last, end = self._staged, self._next_index - 1, self._position
+                self._group = group = Group(self._active)
+                self._staged = [group]
+                self._flushing = groups
+            for group, following in pairwise(groups):
+                if group.buffers:
+                    self._write(group, following.segment.base_position, durable=False)
+            if groups[-1].buffers:
+                self._write(groups[-1], end, durable=sync)
+            if sync and self._unsynced:
+                self._file.sync()
+                self._unsynced = False
         except BaseException as failure:  # whatever it was, the file may lack a part of what is staged after this
             reason = failure.strerror if isinstance(failure, OSError) else None
             self._poison = f"{reason or repr(failure)} while writing {self._writing.path}"
@@ -164,21 +176,6 @@ class Log(ReadableLog):
             if isinstance(failure, OSError):
                 raise self._poisoned() from failure
             raise
-
-    def _flush(self, *, sync: bool) -> int:
-        with self._lock:
-            groups, last, end = self._staged, self._next_index - 1, self._position
-            self._group = Group(self._active)
-            self._staged = [self._group]
-            self._flushing = groups
-        for group, following in pairwise(groups):
-            if group.buffers:
-                self._write(group, following.segment.base_position, durable=False)
-        if groups[-1].buffers:
-            self._write(groups[-1], end, durable=sync)
-        if sync and self._unsynced:
-            self._file.sync()
-            self._unsynced = False
         with self._lock:
             self._written = end
             self._flushing = []
@@ -188,7 +185,9 @@ class Log(ReadableLog):
 
     def _write(self, group: Group, stop: int, *, durable: bool) -> None:
         segment = group.segment
-        if group.positions[0] + sum(map(len, group.buffers)) != stop:  # an append was interrupted half-way
+        buffers = group.buffers
+        size = len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))
+        if group.positions[0] + size != stop:  # an append was interrupted half-way
             raise OSError(errno.EIO, "what is staged does not add up")
         if segment is not self._writing:
             self._publish(segment)

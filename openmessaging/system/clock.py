@@ -25,6 +25,5 @@ class SystemClock:
         """Milliseconds since the epoch, UTC."""
         return time.time_ns() // 1_000_000
 
-    def monotonic(self) -> float:
-        """Seconds of the monotonic clock."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
+    """Seconds of the monotonic clock."""

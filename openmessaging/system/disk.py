@@ -133,7 +133,7 @@ class SystemFile:
     def write_durable(self, position: int, parts: Sequence[bytes]) -> None:
         """Write and sync the parts; where the system can, in one call instead of two (RWF_DSYNC)."""
         if _DSYNC is not None and len(parts) <= _BUFFERS_PER_CALL:
-            total = sum(map(len, parts))
+            total = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
             if _JOIN_BYTES <= total < 4096 * len(parts):
                 parts = [b"".join(parts)]
             try:
