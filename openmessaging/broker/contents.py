@@ -31,10 +31,37 @@ def place(indexes: PartitionIndexes, placed: Placed, position: int, size: int, *
         indexes.add(placed.partition_id, placed.base_offset, placed.count, position, size, placed.store_ms)
 
 
+class Reach:
+    """The bound of one receive, see `Engine.decide_receive`; remembers the index entries it meets."""
+
+    __slots__ = ("_charged", "_entry", "_left", "_limit", "met")
+
+    def __init__(self, entry: Callable[[int, int], IndexEntry], max_bytes: int) -> None:
+        self._entry = entry
+        self._limit = self._left = max_bytes
+        self._charged = -1  # position of the batch charged last: key order hands a batch out in many leases
+        self.met: dict[tuple[int, int], IndexEntry] = {}
+        """By partition and the offset that was looked for."""
+
+    def __call__(self, partition_id: int, start: int, end: int) -> int:
+        """Where a lease of a partition from `start` has to end, at most at `end`; `start` when it must not begin."""
+        at = start
+        while at < end:
+            entry = self._entry(partition_id, at)
+            if entry.position != self._charged:
+                if entry.size > self._left and self._left < self._limit:
+                    return at
+                self._left -= entry.size
+                self._charged = entry.position
+            self.met[partition_id, at] = entry
+            at = entry.base_offset + entry.count
+        return min(at, end)
+
+
 class StoredContents:
     """Reads stored batches through the index.
 
-    `spans` and `bound` read the index and are called under the runner's lock; `deliveries` reads the log without it.
+    `spans` and `reach` read the index and are called under the runner's lock; `deliveries` reads the log without it.
     """
 
     def __init__(self, storage: Storage, indexes: PartitionIndexes) -> None:
@@ -44,33 +71,18 @@ class StoredContents:
         """Builds the index of a partition anew from the log, when it turns out to be damaged."""
         self._decoded: dict[int, tuple[BatchHeader, dict[str, Any], list[Record]]] = {}
 
-    def bound(self, max_bytes: int) -> Callable[[int, int, int], int]:
-        """A limit for a receive: how far a lease may go so that its batches hold at most `max_bytes` (at least one
-        batch, over all leases of the receive)."""
-        left = max_bytes
-        charged = -1  # position of the batch that was charged last: key order hands a batch out in many leases
+    def reach(self, max_bytes: int) -> Reach:
+        """How far the leases of one receive may go so that their batches hold at most `max_bytes` (at least one batch,
+        over all leases of the receive)."""
+        return Reach(self._entry, max_bytes)
 
-        def limit(partition_id: int, start: int, end: int) -> int:
-            nonlocal left, charged
-            at = start
-            while at < end:
-                entry = self._entry(partition_id, at)
-                if entry.position != charged:
-                    if entry.size > left and left < max_bytes:
-                        return at
-                    left -= entry.size
-                    charged = entry.position
-                at = entry.base_offset + entry.count
-            return min(at, end)
-
-        return limit
-
-    def spans(self, lease: Lease) -> list[IndexEntry]:
-        """Index entries of the batches that a lease covers."""
+    def spans(self, lease: Lease, reach: Reach | None = None) -> list[IndexEntry]:
+        """Index entries of the batches that a lease covers; those that `reach` has met are not looked up again."""
+        met = reach.met if reach is not None else {}
         found: list[IndexEntry] = []
         at = lease.start
         while at < lease.end:
-            entry = self._entry(lease.partition_id, at)
+            entry = met.get((lease.partition_id, at)) or self._entry(lease.partition_id, at)
             found.append(entry)
             at = entry.base_offset + entry.count
         return found

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from openmessaging.broker import ranges
 from openmessaging.broker.committer import Committer, Waiter
-from openmessaging.broker.contents import StoredContents, is_copy, place
+from openmessaging.broker.contents import Reach, StoredContents, is_copy, place
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import FORMAT as ENTRY_FORMAT
 from openmessaging.broker.entry import PLAIN, Entry, Extend, Lease, Retry, Settle, encode
@@ -211,12 +211,13 @@ class Runner:
         """
         with self.lock:
             now_ms = self.tick_locked()
-            leases = self._lease(group, now_ms, max_messages, max_bytes)
+            reach = self.contents.reach(max_bytes)
+            leases = self._lease(group, now_ms, max_messages, reach)
             if not leases:
                 if wake is not None:
                     self.receivers.add(group.id, wake)
                 return []
-            found = self._found(leases)
+            found = self._found(leases, reach)
         try:
             return self._deliveries(group, found)
         except OMSRuntimeException:
@@ -307,9 +308,9 @@ class Runner:
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
-    def _found(self, leases: list[Lease]) -> list[tuple[Lease, int, list[IndexEntry]]]:
+    def _found(self, leases: list[Lease], reach: Reach | None = None) -> list[tuple[Lease, int, list[IndexEntry]]]:
         partitions = self.engine.partitions
-        return [(lease, partitions[lease.partition_id].number, self.contents.spans(lease)) for lease in leases]
+        return [(lease, partitions[lease.partition_id].number, self.contents.spans(lease, reach)) for lease in leases]
 
     def _deliveries(self, group: Group, found: list[tuple[Lease, int, list[IndexEntry]]]) -> list[Delivery]:
         queue = group.queue.name
@@ -326,9 +327,8 @@ class Runner:
         left = lease.left
         return lease.group.id == group_id and left[0] <= offset < left[1]
 
-    def _lease(self, group: Group, now_ms: int, max_messages: int, max_bytes: int) -> list[Lease]:
-        bound = self.contents.bound(max_bytes)
-        entry = self.engine.decide_receive(now_ms, group, max_messages, bound)
+    def _lease(self, group: Group, now_ms: int, max_messages: int, reach: Reach) -> list[Lease]:
+        entry = self.engine.decide_receive(now_ms, group, max_messages, reach)
         if not entry.operations:
             return []
         self.stage_locked(entry)
