@@ -47,6 +47,7 @@ soak: $(STAMP) ## the long loops: kill -9, many threads and tasks
 
 bench: $(STAMP) ## what the store does beside what the machine can do, as ratios in the same run
 	$(PY) -m benchmarks.embedded
+	$(PY) -m benchmarks.alternating
 	$(PY) -m benchmarks.backlog
 	$(PY) -m benchmarks.syncs
 	$(PY) -m benchmarks.startup
