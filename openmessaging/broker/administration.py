@@ -16,6 +16,7 @@ from openmessaging.broker.draft import Draft, Limits, no_namespace, queue_named
 from openmessaging.broker.entry import AnyOperation, Entry
 from openmessaging.broker.group import Group
 from openmessaging.broker.queue import Queue
+from openmessaging.broker.queue import check_config as check_queue_config
 from openmessaging.broker.state import Contents, State, merged
 from openmessaging.model.errors import error
 from openmessaging.model.spi import GroupConfig
@@ -65,8 +66,10 @@ class Administration(State):
         return draft.entry() if draft.operations else None
 
     def decide_update_queue(self, now_ms: int, name: str, config: dict[str, Any]) -> Entry:
-        """Raises 1404 when missing."""
-        return Entry(now_ms, (ops.UpdateQueue(self.queue(name).id, config),))
+        """Change the given settings. Raises 1404 when missing, 1418 for bad settings."""
+        queue = self.queue(name)
+        check_queue_config({**queue.config, **config})
+        return Entry(now_ms, (ops.UpdateQueue(queue.id, config),))
 
     def decide_delete_queue(self, now_ms: int, name: str) -> Entry:
         """Its groups go with it; their dead-letter queues stay, for what lies there was not handled. Raises 1404."""

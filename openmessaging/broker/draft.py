@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from openmessaging.broker.entry import AnyOperation, CreateQueue, Entry, Placed
-from openmessaging.broker.queue import Queue
+from openmessaging.broker.queue import Queue, check_config
 from openmessaging.broker.state import State
 from openmessaging.model.batch import Batch
 from openmessaging.model.errors import OMSRuntimeException, error
@@ -67,6 +67,7 @@ class Draft:
         if not 1 <= partitions <= self._limits.max_partitions:
             what = f"partitions: {partitions} is not between 1 and {self._limits.max_partitions:,}"
             raise error(1418, what, field="partitions")
+        check_config(config)
         if limited and len(state.queues) + len(self._created) >= self._limits.max_queues:
             raise error(
                 1416, f"there are {self._limits.max_queues:,} queues", next_step="Delete one that is not needed"

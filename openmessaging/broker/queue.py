@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from openmessaging.broker.partition import Partition
+from openmessaging.model.errors import error
+from openmessaging.model.spi import QueueConfig
+
+_MAX = float(1 << 62)
+"""Largest setting, in seconds or bytes."""
 
 if TYPE_CHECKING:
     from openmessaging.broker.group import Group
+
+
+def check_config(config: dict[str, Any]) -> None:
+    """Raises OMSRuntimeException 1418 naming a setting that is unknown, of a wrong type or out of range."""
+    try:
+        checked = msgspec.convert(config, QueueConfig)
+    except msgspec.ValidationError as cause:
+        names = ", ".join(QueueConfig.__struct_fields__)
+        raise error(1418, f"queue settings: {cause}", next_step=f"The settings are {names}") from cause
+    for field in ("retention_age", "retention_bytes"):
+        value = getattr(checked, field)
+        if value is not None and not 0 <= value <= _MAX:
+            raise error(1418, f"{field}: {value!r} is negative or too large", field=field)
 
 
 class Queue:

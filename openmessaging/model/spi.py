@@ -86,6 +86,17 @@ class GroupConfig(msgspec.Struct, frozen=True):
     """One consumer's own group: it ends with that consumer, or with the process that held the store."""
 
 
+class QueueConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of a queue, stored with it: what may be dropped to give space back."""
+
+    retention: Literal["consumed", "keep"] = "consumed"
+    """`consumed`: what every group has settled (nothing without a group); `keep`: only age and size decide."""
+    retention_age: float | None = None
+    """Seconds after which a message may go, consumed or not."""
+    retention_bytes: int | None = None
+    """Bytes per partition beyond which the oldest messages may go, consumed or not."""
+
+
 class SubscriptionSpec(msgspec.Struct, frozen=True):
     """What a consumer asks for."""
 

@@ -25,11 +25,11 @@ def test_queues():
     broker = Broker()
     engine = broker.engine
     assert engine.decide_require_queue(0, QUEUE).operations == [CreateQueue(QUEUE, 1, 1, 1, {})]
-    broker.do(engine.decide_create_queue(0, QUEUE, 2, {"a": 1}))
+    broker.do(engine.decide_create_queue(0, QUEUE, 2, {"retention_age": 1}))
     assert engine.decide_require_queue(0, QUEUE) is None
     assert code_of(engine.decide_create_queue, 0, QUEUE, 1, {}) == 1406
-    broker.do(engine.decide_update_queue(0, QUEUE, {"b": 2, "a": 3}))
-    assert engine.queue(QUEUE).config == {"a": 3, "b": 2}
+    broker.do(engine.decide_update_queue(0, QUEUE, {"retention_bytes": 2, "retention_age": 3}))
+    assert engine.queue(QUEUE).config == {"retention_age": 3, "retention_bytes": 2}
     broker.do(engine.decide_delete_queue(0, QUEUE))
     for decide in (engine.decide_delete_queue, engine.decide_purge):
         assert code_of(decide, 0, QUEUE) == 1404

@@ -37,7 +37,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.become_durable()
 
     def create(self, name: str, partitions: int) -> None:
-        self.broker.do(self.broker.engine.decide_create_queue(self.broker.now, name, partitions, {"a": 1}))
+        self.broker.do(self.broker.engine.decide_create_queue(self.broker.now, name, partitions, {"retention_age": 1}))
         self.queues[name] = NaiveQueue([[] for _ in range(partitions)], [0] * partitions, [0] * partitions)
 
     def join(self, name: str, group: str) -> None:

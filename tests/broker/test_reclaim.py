@@ -74,7 +74,7 @@ def test_without_a_group_nothing_is_consumed(client):
 
 
 def test_what_is_older_than_the_age_goes(client, clock):
-    client.admin.create_queue(QUEUE, 1, {"retention": "all", "retention_age": 60})
+    client.admin.create_queue(QUEUE, 1, {"retention": "keep", "retention_age": 60})
     group = client.join()
     fill(client, 100)
     clock.advance(50)
