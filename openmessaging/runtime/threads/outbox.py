@@ -18,6 +18,7 @@ from openmessaging.model.spi import Placement
 from openmessaging.runtime.open_batch import OpenBatch
 from openmessaging.runtime.outgoing import Packer, checked_record, checked_records, is_directed
 from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
+from openmessaging.runtime.threads.combining import Combiner
 from openmessaging.runtime.threads.primitives import Future, Task
 from openmessaging.runtime.threads.whole import send_whole
 
@@ -41,6 +42,7 @@ class Outbox:
         self._buffer_bytes = buffer_bytes
         self._timeout = timeout
         self._max_body = driver.max_body_bytes
+        self._combiner = Combiner(driver, packer, batch_bytes)
         self._open: dict[str, OpenBatch] = {}
         self._used = 0
         self._left = 0
@@ -58,11 +60,7 @@ class Outbox:
         record = message.record
         if record.headers or record.message_key is not None or record.properties or len(record.data) > self._max_body:
             return self._put_whole((message,))[0]
-        outgoing, origin = self._packer.pack(self._packer.full(message.destination), None, (record,), False)
-        origin.placement = self._driver.send((outgoing,))[0]
-        message.origin = origin
-        message.position = 0
-        return SendResult(origin, 0)
+        return self._combiner.put(message)
 
     def put_many(self, messages: Sequence[Message]) -> SendResults:
         """Store a list whole or not at all, in order after what this thread submitted."""
