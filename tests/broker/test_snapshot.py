@@ -64,4 +64,4 @@ def test_a_newer_format_and_damage():
 
 
 def test_the_first_byte_is_the_version():
-    assert Broker().engine.snapshot()[0] == snapshot.FORMAT
+    assert Broker().engine.snapshot()[0] == 1, "stores hold it: whoever changes it must read this one too"
