@@ -115,7 +115,7 @@ class Engine(Administration):
             reception.lease(cursor, start, end, deliveries)
 
     def decide_ack(self, group_id: int, lease_id: int, offsets: Sequence[int] | None) -> Settle:
-        """Settle offsets of a lease, None: all that is left. Apply it with `apply_operation`, or in an entry.
+        """Settle offsets of a lease, None: all that is left. Apply it in an entry.
 
         Raises 1418 for a lease that is unknown, over, or another group's, and for offsets it does not hold any more.
         """

@@ -88,16 +88,12 @@ def load(state: State, data: bytes) -> None:
 
     Raises OMSRuntimeException 1101 for a newer format, 1501 for damaged bytes; the state is then unchanged.
     """
-    if not data or data[0] > FORMAT:
-        if data:
-            raise OMSRuntimeException(
-                1101, f"snapshot format {data[0]} is not known", next_step="Upgrade openmessaging"
-            )
-        raise _damaged("it is empty")
+    if data and data[0] > FORMAT:
+        raise OMSRuntimeException(1101, f"snapshot format {data[0]} is not known", next_step="Upgrade openmessaging")
     try:
         stored = msgspec.msgpack.decode(memoryview(data)[1:], type=_State)
     except msgspec.DecodeError as cause:
-        raise _damaged(str(cause)) from cause
+        raise OMSRuntimeException(1501, f"damaged snapshot: {cause}", next_step="Run `oms store verify`") from cause
     state.clear()
     state.next_queue_id, state.next_partition_id, state.next_group_id, state.next_lease_id = stored.counters
     state.namespaces = set(stored.namespaces)
@@ -121,7 +117,3 @@ def _load_queue(state: State, stored: _Queue) -> None:
             for start, end, attempt, visible_ms in stored_cursor.waiting:
                 cursor.waiting.add(start, end, attempt, visible_ms)
                 state.wake_at(visible_ms, group.id, 0)
-
-
-def _damaged(why: str) -> OMSRuntimeException:
-    return OMSRuntimeException(1501, f"damaged snapshot: {why}", next_step="Run `oms store verify`")

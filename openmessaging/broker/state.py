@@ -14,7 +14,7 @@ import msgspec
 
 from openmessaging.broker import entry as ops
 from openmessaging.broker.cursor import Cursor
-from openmessaging.broker.entry import AnyOperation, Entry
+from openmessaging.broker.entry import Entry
 from openmessaging.broker.group import Group
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
@@ -87,10 +87,6 @@ class State:
         else:
             self._pending.append((index, partition, partition.end))
 
-    def apply_operation(self, operation: AnyOperation, now_ms: int) -> None:
-        """Apply one operation; for settlements that are written to the log together, in this order, later."""
-        _APPLY[type(operation)](self, operation, now_ms)
-
     def set_durable(self, index: int) -> None:
         """Entries up to an index are safe: their messages may be handed out. Before a replay, call it with the last
         index of the log."""
@@ -148,7 +144,6 @@ class State:
         """Put a group in."""
         group.queue.groups[group.name] = group
         self.groups[group.id] = group
-        self.woken.add(group.id)
 
     def _update_group(self, operation: ops.UpdateGroup, _: int) -> None:
         if (group := self.groups.get(operation.group_id)) is not None:

@@ -5,6 +5,8 @@ from openmessaging.broker.draft import Limits
 from openmessaging.broker.entry import CreateQueue, Seek, Trim, UpdateGroup
 from tests.broker.harness import QUEUE, Broker, code_of, config, offsets
 
+YEAR = 366 * 86_400.0
+
 
 def test_namespaces():
     broker = Broker(Limits(max_namespaces=2))
@@ -57,6 +59,7 @@ def test_deleting_a_queue_ends_its_groups_and_keeps_its_dead_letters():
     broker.do(broker.engine.decide_delete_queue(broker.now, QUEUE))
     assert (broker.engine.leases, broker.engine.groups, broker.engine.woken) == ({}, {}, {group.id})
     assert list(broker.engine.queues) == [group.dead_letter_queue]
+    assert list(broker.engine.partitions) == [2]
     assert code_of(broker.receive, group) == 1404
     assert code_of(broker.ack, group, lease.lease_id) == 1418
 
@@ -157,13 +160,16 @@ def test_update_group():
     [
         ({"invisible_time": 0.001}, True),
         ({"invisible_time": 0.0}, False),
-        ({"invisible_time": administration.MAX_SECONDS}, True),
+        ({"invisible_time": YEAR, "initial": YEAR, "factor": 1e6, "maximum": YEAR, "jitter": 0.0}, True),
+        ({"invisible_time": YEAR + 1}, False),
+        ({"initial": YEAR + 1}, False),
+        ({"maximum": YEAR + 1}, False),
         ({"invisible_time": float("inf")}, False),
         ({"invisible_time": float("nan")}, False),
         ({"initial": 0.0, "factor": 1.0, "maximum": 0.0, "jitter": 1.0, "max_delivery": 1}, True),
         ({"initial": -0.1}, False),
         ({"factor": 0.9}, False),
-        ({"factor": 1e7}, False),
+        ({"factor": 1e6 + 0.5}, False),
         ({"maximum": -1.0}, False),
         ({"jitter": 1.1}, False),
         ({"jitter": -0.1}, False),
@@ -179,10 +185,10 @@ def test_settings_are_checked_at_the_edge(settings, good):
 
 
 def test_release_all_buries_no_more_than_its_limit(monkeypatch):
-    monkeypatch.setattr(administration, "_MAX_BURIED", 1)
+    monkeypatch.setattr(administration, "_MAX_BURIED", 3)
     broker = Broker()
-    broker.send("0", "1")
+    broker.send(*"01234")
     group = broker.join(max_delivery=1)
     broker.receive(group, bound=lambda _, start, __: start + 1)
     broker.do(broker.engine.decide_release_all(broker.now))
-    assert (broker.engine.queue(group.dead_letter_queue).partitions[0].end, group.retrying()) == (1, 1)
+    assert (broker.engine.queue(group.dead_letter_queue).partitions[0].end, group.retrying()) == (3, 2)

@@ -74,11 +74,19 @@ def test_the_queue_of_dead_letters_ignores_limits():
     assert DEAD in broker.engine.queues
 
 
-def test_large_letters_go_in_several_batches(monkeypatch):
-    monkeypatch.setattr(dead_letter, "_BATCH_BYTES", 10)
-    _, entry = buried(*[Record(b"x" * 6) for _ in range(5)])
-    assert [placed.count for placed in entry.placed] == [2, 2, 1]
-    assert [placed.base_offset for placed in entry.placed] == [0, 2, 4]
+@pytest.mark.parametrize(("most", "counts"), [(11, [2, 2, 2, 1]), (12, [2, 2, 2, 1]), (13, [3, 3, 1])])
+def test_large_letters_go_in_several_batches(monkeypatch, most, counts):
+    monkeypatch.setattr(dead_letter, "_BATCH_BYTES", most)
+    _, entry = buried(*[Record(b"x" * 6) for _ in range(7)])
+    assert [placed.count for placed in entry.placed] == counts
+    assert [placed.base_offset for placed in entry.placed] == [sum(counts[:at]) for at in range(len(counts))]
+
+
+@pytest.mark.parametrize(("keys", "keyed"), [((None, None), 0), (("a", "b"), KEYED), ((None, "b"), KEYED)])
+def test_a_batch_of_dead_letters_says_whether_it_has_keys(keys, keyed):
+    _, entry = buried(*[Record(b"", key) for key in keys])
+    header, _, _ = decode(entry.batches[0].head + entry.batches[0].payload)
+    assert (header.attributes, header.producer_id, header.first_sequence) == (OWN_IDS | keyed, 0, 0)
 
 
 def test_what_cannot_be_read_stays():
@@ -116,14 +124,26 @@ def test_redrive_elsewhere_makes_the_queue():
     assert broker.engine.queues["default://other"].partitions[0].end == 1
 
 
-def test_redrive_keeps_the_partition_where_there_is_one():
+@pytest.mark.parametrize("number", [0, 2])
+def test_redrive_keeps_the_partition_where_there_is_one(number):
     broker = Broker()
     broker.do(broker.engine.decide_create_queue(0, QUEUE, 3, {}))
-    broker.send("0", partition=2)
+    broker.send("0", partition=number)
     group = broker.join(max_delivery=1)
     broker.nack(group, broker.receive(group)[0].lease_id)
     redrive(broker)
-    assert [partition.end for partition in broker.engine.queues[QUEUE].partitions] == [0, 0, 2]
+    assert broker.engine.queues[QUEUE].partitions[number].end == 2
+
+
+def test_redrive_to_a_queue_with_fewer_partitions():
+    broker = Broker()
+    broker.do(broker.engine.decide_create_queue(0, QUEUE, 2, {}))
+    broker.send("0", partition=1)
+    broker.send("1", queue="default://other")
+    group = broker.join(max_delivery=1)
+    broker.nack(group, broker.receive(group)[0].lease_id)
+    redrive(broker, "default://other")
+    assert [partition.end for partition in broker.engine.queues["default://other"].partitions] == [2]
 
 
 def test_redrive_of_what_is_no_dead_letter():

@@ -42,12 +42,11 @@ def test_send_where_queues_are_not_made():
 
 def test_receive_takes_partitions_in_turn():
     broker = Broker()
-    broker.do(broker.engine.decide_create_queue(0, QUEUE, 3, {}))
-    for number in range(3):
+    broker.do(broker.engine.decide_create_queue(0, QUEUE, 4, {}))
+    for number in range(4):
         broker.send("x", "y", partition=number)
     group = broker.join()
-    first = [broker.receive(group, 1)[0].partition_id for _ in range(3)]
-    assert sorted(first) == [1, 2, 3]
+    assert [broker.receive(group, 1)[0].partition_id for _ in range(8)] == [2, 3, 4, 1] * 2
 
 
 def test_receive_serves_what_is_due_before_what_is_new():
@@ -73,6 +72,17 @@ def test_receive_stops_where_the_bound_says_no_more():
     assert [(lease.start, lease.end) for lease in leases] == [(0, 3), (3, 5)]
     assert left == []
     assert broker.receive(group, 0) == []
+
+
+def test_receive_asks_no_further_partition_when_there_is_no_more_room():
+    broker = Broker()
+    broker.do(broker.engine.decide_create_queue(0, QUEUE, 3, {}))
+    for number in range(3):
+        broker.send("x", "y", partition=number)
+    group = broker.join()
+    room = [2, 1, 0]
+    assert len(offsets(broker.receive(group, 100, lambda _, start, __: start + room.pop(0)))) == 3
+    assert room == []
 
 
 def test_receive_of_a_deleted_group():
@@ -137,7 +147,9 @@ def test_nack_by_backoff_by_delay_and_to_the_end(leased):
     now = broker.now
     assert broker.nack(group, lease.lease_id, [0]).operations == [Retry(lease.lease_id, [(0, 1)], now + 1_000)]
     assert broker.nack(group, lease.lease_id, [1], 0.5).operations == [Retry(lease.lease_id, [(1, 2)], now + 500)]
-    for bad in (-1.0, float("inf"), float("nan"), 1e9):
+    year = 366 * 86_400
+    assert broker.nack(group, lease.lease_id, [9], year).operations[0].visible_ms == now + year * 1_000
+    for bad in (-1.0, float("inf"), float("nan"), year + 0.5):
         assert code_of(broker.nack, group, lease.lease_id, [2], bad) == 1418
     broker.now += 1_000
     leases = broker.receive(group)
@@ -161,7 +173,10 @@ def test_extend(leased):
     assert broker.engine.next_deadline() == broker.now + 60_000
     broker.now = lease.deadline_ms
     assert broker.tick() is None
-    for bad in (0.0, -1.0, float("nan"), float("inf")):
+    year = 366 * 86_400.0
+    (extend,) = broker.engine.decide_extend(0, group.id, lease.lease_id, year).operations
+    assert extend.deadline_ms == year * 1_000
+    for bad in (0.0, -1.0, float("nan"), float("inf"), year + 0.5):
         assert code_of(broker.engine.decide_extend, broker.now, group.id, lease.lease_id, bad) == 1418
     assert code_of(broker.engine.decide_extend, broker.now, group.id, 99, 1.0) == 1418
 
@@ -197,17 +212,24 @@ def test_a_lease_that_was_extended_to_the_same_time_ends_once(leased):
 
 @pytest.mark.parametrize(("name", "max_delivery"), [("_MAX_EXPIRED", 2), ("_MAX_BURIED", 1)])
 def test_a_tick_is_bounded_and_goes_on(monkeypatch, name, max_delivery):
-    monkeypatch.setattr(module, name, 2)
+    monkeypatch.setattr(module, name, 3)
     broker = Broker()
     broker.send(*"01234")
     group = broker.join(max_delivery=max_delivery)
     leases = broker.receive(group, bound=lambda _, start, __: start + 1)
     assert all(isinstance(lease, Lease) for lease in leases)
     broker.now = leases[0].deadline_ms
-    ended = 0
+    ended = []
     while (deadline := broker.engine.next_deadline()) is not None and deadline <= broker.now:
         entry = broker.tick()
-        count = sum(isinstance(operation, Retry | Settle) for operation in entry.operations)
-        assert count <= 2
-        ended += count
-    assert ended == 5
+        ended.append(sum(isinstance(operation, Retry | Settle) for operation in entry.operations))
+    assert ended == [3, 2]
+
+
+def test_what_gets_another_delivery_does_not_count_as_buried(monkeypatch):
+    monkeypatch.setattr(module, "_MAX_BURIED", 2)
+    broker = Broker()
+    broker.send(*"01234")
+    leases = broker.receive(broker.join(), bound=lambda _, start, __: start + 1)
+    broker.now = leases[0].deadline_ms
+    assert len(broker.tick().operations) == 5

@@ -44,6 +44,15 @@ def test_restored_deadlines_and_deliveries_go_on():
     assert broker.engine.next_deadline() == 1_000 + 30_000
 
 
+def test_a_snapshot_replaces_all_that_was_there():
+    engine = busy().engine
+    other = Broker()
+    other.send("0", queue="default://other")
+    engine.restore(other.engine.snapshot())
+    assert engine.snapshot() == other.engine.snapshot()
+    assert (engine.woken, engine.next_deadline()) == (set(), None)
+
+
 def test_a_newer_format_and_damage():
     broker = busy()
     state = broker.engine.snapshot()
@@ -55,4 +64,4 @@ def test_a_newer_format_and_damage():
 
 
 def test_the_first_byte_is_the_version():
-    assert Broker().engine.snapshot()[0] == snapshot.FORMAT
+    assert Broker().engine.snapshot()[0] == 1, "stores hold it: whoever changes it must read this one too"

@@ -65,7 +65,7 @@ def test_operations_on_what_is_gone_do_nothing(operation):
     broker = Broker()
     broker.send("0")
     before = broker.engine.snapshot()
-    broker.engine.apply_operation(operation, 5)
+    broker.engine.apply(Entry(0, (operation,)), 5)
     assert broker.engine.snapshot() == before
 
 
@@ -86,7 +86,9 @@ def test_groups_are_woken_when_they_may_get_something():
     (lease,) = broker.receive(group, 1)
     assert not wakes(broker.nack, group, lease.lease_id, None, 1.0)
     assert broker.engine.next_deadline() == broker.now + 1_000
-    broker.now += 1_000
+    broker.now += 999
+    assert not wakes(broker.tick)
+    broker.now += 1
     assert wakes(broker.tick)
     broker.receive(group)
     assert wakes(broker.do, broker.engine.decide_release_all(broker.now))
@@ -146,6 +148,17 @@ def test_trim_cuts_leases_and_what_waits():
     broker.do(Entry(0, (ops.Trim(1, 6), ops.Trim(1, 2))))
     assert broker.engine.queue(QUEUE).partitions[0].start == 6
     assert (group.cursors[0].next, group.lag()) == (6, 0)
+
+
+def test_trim_reaches_the_groups_behind_one_that_is_done():
+    broker = Broker()
+    broker.send(*"01")
+    done, behind = broker.join("done"), broker.join("behind")
+    broker.ack(done, broker.receive(done)[0].lease_id)
+    broker.receive(behind, 1)
+    broker.do(Entry(0, (ops.Trim(1, 2),)))
+    assert broker.engine.leases == {}
+    assert behind.cursors[0].next == 2
 
 
 def test_merged_settings_change_only_what_is_given():

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,10 @@ def test_neighbours_that_are_alike_become_one():
     waiting.add(6, 7, 2, 5)
     waiting.add(7, 8, 2, 6)
     assert spans(waiting) == [(0, 6, 1, 5), (6, 7, 2, 5), (7, 8, 2, 6)]
+    waiting.add(8, 9, 2, 6)
+    waiting.add(20, 21, 1, 5)
+    waiting.add(9, 10, 2, 6)
+    assert spans(waiting)[2:] == [(7, 10, 2, 6), (20, 21, 1, 5)]
 
 
 def test_due_comes_in_order_of_time_and_stops_when_there_is_enough():
@@ -64,11 +69,12 @@ def test_outdated_times_do_not_pile_up():
     assert [span.start for span in waiting.due(3, 9)] == [5]
 
 
-def test_order_of_time_survives_the_clearing_of_outdated_times():
+@pytest.mark.parametrize("outdated", range(60, 100))
+def test_order_of_time_survives_the_clearing_of_outdated_times(outdated):
     waiting = Waiting()
     for start in range(0, 20, 2):
         waiting.add(start, start + 1, 1, 1_000 - start)
-    for i in range(300):
+    for i in range(outdated):
         waiting.add(100, 101, 1, i)
         waiting.remove(100, 101)
     assert [span.start for span in waiting.due(1_000, 99)] == list(range(18, -2, -2))
