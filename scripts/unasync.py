@@ -16,8 +16,15 @@ PAIRS = (
     ("openmessaging/runtime/aio", "openmessaging/runtime/threads"),
     ("tests/runtime/aio", "tests/runtime/threads"),
 )
-BY_HAND = {"__init__.py", "primitives.py", "outbox.py", "opening.py", "conftest.py"}
-BY_HAND |= {"test_primitives.py", "test_outbox.py", "test_opening.py", "test_cancellation.py", "test_loops.py"}
+BY_HAND = {"__init__.py", "primitives.py", "outbox.py", "opening.py", "combining.py", "conftest.py"}
+BY_HAND |= {
+    "test_primitives.py",
+    "test_outbox.py",
+    "test_combining.py",
+    "test_opening.py",
+    "test_cancellation.py",
+    "test_loops.py",
+}
 """Written for each face by itself."""
 
 RULES = (
