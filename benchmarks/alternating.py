@@ -9,7 +9,6 @@ turns in short slices; the ratio is taken within each round, and its median over
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib
 import json
 import os
@@ -20,32 +19,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import openmessaging as oms
-from benchmarks.common import folder
+from benchmarks.common import bare_sync, folder, run
 from openmessaging import blocking
 
 SLICE = 0.1
 BODY = os.urandom(1024)
 Step = Callable[[], object]
-
-
-@contextmanager
-def bare(base: str | None) -> Iterator[Step]:
-    """pwrite and fdatasync of 1 KB on a preallocated, zeroed file."""
-    span, at = 64 << 20, 0
-    with folder(base) as path:
-        handle = os.open(f"{path}/bare", os.O_CREAT | os.O_RDWR)
-        for start in range(0, span, 1 << 20):
-            os.pwrite(handle, bytes(1 << 20), start)
-        os.fsync(handle)
-
-        def step() -> None:
-            nonlocal at
-            os.pwrite(handle, BODY, at)
-            os.fdatasync(handle)
-            at = (at + len(BODY)) % (span - len(BODY))
-
-        yield step
-        os.close(handle)
 
 
 @contextmanager
@@ -99,15 +78,6 @@ async def asyncio_slices(base: str | None, rounds: int, other: Callable[[], floa
     return mine, others
 
 
-def run(coroutine: object) -> object:
-    """Run on uvloop where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(coroutine)  # type: ignore[arg-type]
-    return uvloop.run(coroutine)  # type: ignore[arg-type]
-
-
 def report(title: str, runs: dict[str, list[float]]) -> None:
     """A line per contender: its median, and how ours compares within the rounds."""
     print(title)
@@ -131,7 +101,7 @@ def main() -> None:
     with ExitStack() as stack:
         steps = {
             "openmessaging": stack.enter_context(ours(options.folder)),
-            "bare pwrite+fdatasync": stack.enter_context(bare(options.folder)),
+            "bare pwrite+fdatasync": stack.enter_context(bare_sync(options.folder, len(BODY))),
         }
         if options.peers:
             steps["litequeue"] = stack.enter_context(peer(options.peers, "open_litequeue"))
@@ -145,7 +115,7 @@ def main() -> None:
         report("one blocking sender, 1 KB, a sync before each acknowledgement", runs)
         mine, others = run(
             asyncio_slices(options.folder, options.rounds, lambda: slice_of(steps["bare pwrite+fdatasync"]))
-        )  # type: ignore[misc]
+        )
         loop_runs = {"openmessaging, asyncio": mine, "bare pwrite+fdatasync": others}
         report("one asyncio sender, 1 KB, a sync before each acknowledgement", loop_runs)
     if options.json:

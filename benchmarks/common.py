@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
+Result = TypeVar("Result")
 SECONDS = 1.5
 """How long a closed loop runs."""
 
@@ -34,26 +36,41 @@ def closed_loop(work: Callable[[], object], seconds: float = SECONDS) -> float:
     return count / (clock() - start)
 
 
-def bare_sync_loop(base: str | None, size: int) -> float:
-    """pwrite + fdatasync per second on a preallocated, zeroed file: the machine's limit for one durable sender."""
+@contextmanager
+def bare_sync(base: str | None, size: int) -> Iterator[Callable[[], object]]:
+    """One pwrite + fdatasync on a preallocated, zeroed file, as a step to repeat."""
+    span, at, body = 64 << 20, 0, os.urandom(size)
     with folder(base) as path:
         handle = os.open(f"{path}/bare", os.O_CREAT | os.O_RDWR)
-        span = 64 << 20
-        for at in range(0, span, 1 << 20):
-            os.pwrite(handle, bytes(1 << 20), at)
+        for start in range(0, span, 1 << 20):
+            os.pwrite(handle, bytes(1 << 20), start)
         os.fsync(handle)
-        body, at = os.urandom(size), 0
 
-        def work() -> None:
+        def step() -> None:
             nonlocal at
             os.pwrite(handle, body, at)
             os.fdatasync(handle)
             at = (at + size) % (span - size)
 
         try:
-            return closed_loop(work)
+            yield step
         finally:
             os.close(handle)
+
+
+def bare_sync_loop(base: str | None, size: int) -> float:
+    """pwrite + fdatasync per second: the machine's limit for one durable sender."""
+    with bare_sync(base, size) as step:
+        return closed_loop(step)
+
+
+def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run on uvloop where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(coroutine)
+    return uvloop.run(coroutine)
 
 
 def bare_write_bandwidth(base: str | None, total: int = 1 << 30) -> float:
@@ -68,9 +85,3 @@ def bare_write_bandwidth(base: str | None, total: int = 1 << 30) -> float:
         took = time.perf_counter() - start
         os.close(handle)
         return total / took
-
-
-def median(work: Callable[[], float], times: int) -> tuple[float, list[float]]:
-    """The median of several runs, and all of them."""
-    runs = [work() for _ in range(times)]
-    return statistics.median(runs), runs

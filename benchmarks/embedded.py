@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import Any
 
 import openmessaging as oms
-from benchmarks.common import SECONDS, bare_sync_loop, bare_write_bandwidth, closed_loop, folder
+from benchmarks.common import SECONDS, bare_sync_loop, bare_write_bandwidth, closed_loop, folder, run
 from openmessaging import blocking
 
 KB = os.urandom(1024)
@@ -81,15 +81,6 @@ async def _asyncio_senders(base: str | None, senders: int, body: bytes) -> float
             start = clock()
             await asyncio.gather(*(sender() for _ in range(senders)))
             return count / (clock() - start)
-
-
-def run(coroutine: Any) -> Any:
-    """Run on uvloop where it is installed, as `trial.py` does."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(coroutine)
-    return uvloop.run(coroutine)
 
 
 def asyncio_1(base: str | None) -> float:

@@ -347,13 +347,8 @@ class Runner:
             raise
 
     def _on_durable(self, index: int) -> None:
-        engine = self.engine
-        engine.set_durable(index)
-        if self.receivers.waiting or self.readers.waiting:
-            self._wake()
-        else:
-            engine.woken.clear()
-            engine.grown.clear()
+        self.engine.set_durable(index)
+        self._wake()
 
     def _wake(self) -> None:
         engine = self.engine

@@ -7,20 +7,7 @@ import threading
 import pytest
 
 from openmessaging.model.spi import GroupConfig, SubscriptionSpec
-from openmessaging.simulation.clock import SimulatedClock
 from tests.broker.stores import QUEUE, bodies, code_of, config, finish, in_thread, open_client
-
-
-@pytest.fixture
-def clock():
-    return SimulatedClock()
-
-
-@pytest.fixture
-def client(tmp_path, clock):
-    client = open_client(tmp_path, clock=clock)
-    yield client
-    client.close()
 
 
 def test_namespaces(client):

@@ -16,18 +16,6 @@ from tests.broker.stores import QUEUE, Client, bodies, code_of, failure_of, open
 SLOW = "default://slow"
 
 
-@pytest.fixture
-def clock():
-    return SimulatedClock()
-
-
-@pytest.fixture
-def client(tmp_path, clock):
-    client = open_client(tmp_path, clock=clock)
-    yield client
-    client.close()
-
-
 def fill(client: Client, count: int = 200, queue: str = QUEUE) -> None:
     for number in range(count):
         client.send(b"%06d" % number + bytes(794), queue=queue)

@@ -8,7 +8,6 @@ import pytest
 
 from openmessaging.broker.entry import Entry, Trim
 from openmessaging.model.spi import OutgoingBatch
-from openmessaging.simulation.clock import SimulatedClock
 from tests.broker.stores import (
     QUEUE,
     CountingDisk,
@@ -20,18 +19,6 @@ from tests.broker.stores import (
     in_thread,
     open_client,
 )
-
-
-@pytest.fixture
-def clock():
-    return SimulatedClock()
-
-
-@pytest.fixture
-def client(tmp_path, clock):
-    client = open_client(tmp_path, clock=clock)
-    yield client
-    client.close()
 
 
 def gated(directory, **options):

@@ -24,19 +24,6 @@ from tests.broker.stores import (
     simulated,
 )
 
-
-@pytest.fixture
-def clock():
-    return SimulatedClock()
-
-
-@pytest.fixture
-def client(tmp_path, clock):
-    client = open_client(tmp_path, clock=clock)
-    yield client
-    client.close()
-
-
 # ---- a disk that fails -------------------------------------------------------------------------------------------
 
 
