@@ -118,6 +118,19 @@ async def test_a_count_of_partitions_that_comes_later_keeps_the_order(memory: st
         assert len(await case.outbox.put_many([message(messageKey="a"), message(messageKey="b")])) == 2
 
 
+@pytest.mark.parametrize("size", [0, 10])
+async def test_a_flush_waits_for_the_answer_to_an_empty_message_too(memory: str, size: int) -> None:
+    async with Case(memory) as case:
+        case.driver.gate.clear()
+        future = case.outbox.submit(message(size))
+        flushing = asyncio.ensure_future(case.outbox.flush())
+        await asyncio.wait([flushing], timeout=0.05)
+        assert not flushing.done()
+        case.driver.gate.set()
+        await flushing
+        assert future.done()
+
+
 async def test_failures_reach_every_sender(memory: str) -> None:
     async with Case(memory) as case:
         case.driver.fail = error(1501, "the disk is full")

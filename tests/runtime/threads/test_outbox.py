@@ -91,6 +91,20 @@ def test_a_full_buffer_blocks_then_times_out(memory: str) -> None:
         assert case.outbox.submit(message(60)).get(5).offset == first.get(5).offset + 1
 
 
+@pytest.mark.parametrize("size", [0, 10])
+def test_a_flush_waits_for_the_answer_to_an_empty_message_too(memory: str, size: int) -> None:
+    with Case(memory) as case:
+        case.driver.gate.clear()
+        future = case.outbox.submit(message(size))
+        flushing = threading.Thread(target=case.outbox.flush)
+        flushing.start()
+        flushing.join(0.05)
+        assert flushing.is_alive()
+        case.driver.gate.set()
+        flushing.join(20)
+        assert future.is_done()
+
+
 def test_failures_reach_the_futures(memory: str) -> None:
     with Case(memory) as case:
         case.driver.fail = error(1501, "the disk is full")
