@@ -36,6 +36,7 @@ RULES = (
     (r"\b__aexit__\b", "__exit__"),
     (r"\b__aiter__\b", "__iter__"),
     (r"\b__anext__\b", "__next__"),
+    (r"\bAsyncIterator\b", "Iterator"),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\bopenmessaging\.runtime\.aio\b", "openmessaging.runtime.threads"),
     (r"\bfrom openmessaging import connect\b", "from openmessaging.blocking import connect"),

@@ -1,27 +1,22 @@
-"""Queues, groups and namespaces of a running store, and reading without a group: the slow paths of the SPI."""
+"""Queues, groups and namespaces of a running store: the slow paths of the SPI."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from openmessaging.broker.describe import describe_group, describe_queue
 from openmessaging.broker.engine import Engine
-from openmessaging.broker.entry import Entry, Lease, Trim
+from openmessaging.broker.entry import Entry, Trim
 from openmessaging.broker.group import Group
-from openmessaging.broker.partition import Partition
-from openmessaging.broker.runner import Runner, closed
-from openmessaging.broker.wakeups import Wake
-from openmessaging.model.errors import OMSRuntimeException
-from openmessaging.model.spi import Delivery, GroupInfo, QueueInfo, SubscriptionSpec
+from openmessaging.broker.looking import Looking
+from openmessaging.model.spi import GroupInfo, QueueInfo, SubscriptionSpec
 
 
-class Admin:
+class Admin(Looking):
     """Resource operations on a runner; each change returns once it is durable."""
-
-    def __init__(self, runner: Runner) -> None:
-        self.runner = runner
 
     # ---- namespaces and queues -----------------------------------------------------------------------------------
 
@@ -134,91 +129,12 @@ class Admin:
             self.runner.tick_locked()
             return describe_group(self.runner.engine.group(queue, group), self.runner.contents)
 
-    def seek_group(self, queue: str, group: str, to: str) -> None:
-        """Move a group to `earliest`, `latest`, `offset:<n>` or `ts:<ms>`; its leases end."""
-        offsets = self._offsets(queue, to)
+    def seek_group(self, queue: str, group: str, to: str | Sequence[int | None]) -> None:
+        """Move a group to `earliest`, `latest`, `offset:<n>` or `ts:<ms>`, or to an offset per partition (None: it
+        stays where it is); its leases in what moves end. Raises 1404, 1418."""
+        offsets = self._offsets(queue, to) if isinstance(to, str) else to
         self.runner.change(lambda engine, now_ms: engine.decide_seek(now_ms, engine.group(queue, group), offsets))
 
     def delete_group(self, queue: str, group: str) -> None:
         """Raises 1404 when missing."""
         self.runner.change(lambda engine, now_ms: engine.decide_delete_group(now_ms, queue, group))
-
-    # ---- reading without a group -----------------------------------------------------------------------------------
-
-    def browse(
-        self, destination: str, partition: int, offset: int, max_messages: int, wake: Wake | None
-    ) -> list[Delivery]:
-        """Messages from an offset (clamped to the first there is); with none there, `wake` is called once when there
-        may be some. Raises 1404 for a missing queue, 1418 for a missing partition."""
-        runner = self.runner
-        with runner.lock:
-            found = self._partition(destination, partition)
-            start = max(offset, found.start)
-            end = min(found.visible, start + max_messages)
-            if start >= end:
-                if wake is not None:
-                    runner.readers.add(found.id, wake)
-                return []
-            lease = Lease(0, 0, found.id, start, end, 1, 0)
-            spans = runner.contents.spans(lease)
-        return runner.contents.deliveries(destination, partition, lease, spans, {})
-
-    def forget_browser(self, destination: str, partition: int, wake: Wake) -> None:
-        """Take back a registration of `browse`."""
-        with self.runner.lock:
-            queue = self.runner.engine.queues.get(destination)
-            if queue is not None and partition < len(queue.partitions):  # it may have been created anew
-                self.runner.readers.forget(queue.partitions[partition].id, wake)
-
-    def read_before(self, destination: str, partition: int, offset: int) -> Delivery | None:
-        """The batch that holds the message before an offset, up to that message; None at the beginning."""
-        runner = self.runner
-        with runner.lock:
-            found = self._partition(destination, partition)
-            last = min(offset, found.visible) - 1
-            if last < found.start:
-                return None
-            span = runner.contents.spans(Lease(0, 0, found.id, last, last + 1, 1, 0))
-            lease = Lease(0, 0, found.id, max(span[0].base_offset, found.start), last + 1, 1, 0)
-        return runner.contents.deliveries(destination, partition, lease, span, {})[0]
-
-    def find_time(self, destination: str, partition: int, timestamp_ms: int) -> int:
-        """The first offset stored at or after a time; the next one to be written when there is none."""
-        with self.runner.lock:
-            return self._at_time(self._partition(destination, partition), timestamp_ms)
-
-    # ---- inside ----------------------------------------------------------------------------------------------------
-
-    def _partition(self, destination: str, number: int) -> Partition:
-        if self.runner.closed:
-            raise closed()
-        partitions = self.runner.engine.queue(destination).partitions
-        if not 0 <= number < len(partitions):
-            raise OMSRuntimeException(
-                1418, f"{destination} has no partition {number}", next_step=f"Use 0 to {len(partitions) - 1}"
-            )
-        return partitions[number]
-
-    def _at_time(self, partition: Partition, timestamp_ms: int) -> int:
-        entry = self.runner.indexes.find_time(partition.id, timestamp_ms)
-        return partition.visible if entry is None else max(entry.base_offset, partition.start)
-
-    def _offsets(self, destination: str, position: str) -> list[int]:
-        """A position as an offset per partition. Raises 1418 for one that cannot be read."""
-        with self.runner.lock:
-            queue = self.runner.engine.queue(destination)
-            return [self._offset(partition, position) for partition in queue.partitions]
-
-    def _offset(self, partition: Partition, position: str) -> int:
-        kind, _, value = position.partition(":")
-        if kind == "earliest":
-            return partition.start
-        if kind == "latest":
-            return partition.visible
-        if kind in ("offset", "ts") and value.isascii() and value.isdigit():
-            if kind == "ts":
-                return self._at_time(partition, int(value))
-            return min(max(int(value), partition.start), partition.visible)
-        raise OMSRuntimeException(
-            1418, f"{position!r} is no position", next_step="Use earliest, latest, offset:<n> or ts:<ms>"
-        )

@@ -130,15 +130,21 @@ class Administration(State):
         """Its dead-letter queue stays. Raises 1404 when missing."""
         return Entry(now_ms, (ops.DeleteGroup(self.group(queue, name).id),))
 
-    def decide_seek(self, now_ms: int, group: Group, to: str | Sequence[int]) -> Entry:
-        """Move a group to `earliest`, `latest` or `offset:<n>` in every partition, or to an offset per partition,
-        each brought between the partition's start and end. Its leases end: acks of old receipts get 1418.
+    def decide_seek(self, now_ms: int, group: Group, to: str | Sequence[int | None]) -> Entry:
+        """Move a group to `earliest`, `latest` or `offset:<n>` in every partition, or to an offset per partition (None:
+        it stays), each brought between the partition's start and end. Its leases in what moves end: acks of old
+        receipts get 1418.
 
         Raises 1418 for anything else.
         """
-        offsets = place(group.queue, to)
-        cursors = zip(group.cursors, offsets, strict=True)
-        return Entry(now_ms, [ops.Seek(group.id, cursor.partition.id, offset) for cursor, offset in cursors])
+        if isinstance(to, str):
+            wanted: Sequence[int | None] = place(group.queue, to)
+        else:
+            offsets = place(group.queue, [0 if offset is None else offset for offset in to])
+            wanted = [None if given is None else offset for given, offset in zip(to, offsets, strict=True)]
+        cursors = zip(group.cursors, wanted, strict=True)
+        moves = [(cursor.partition.id, offset) for cursor, offset in cursors if offset is not None]
+        return Entry(now_ms, [ops.Seek(group.id, partition_id, offset) for partition_id, offset in moves])
 
     def decide_release_all(self, now_ms: int) -> Entry | None:
         """After a start: the holders of all leases died. Messages are visible at once with their attempt counted;

@@ -13,6 +13,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from openmessaging.broker import ranges
 from openmessaging.broker.committer import Committer, Waiter
 from openmessaging.broker.contents import Reach, StoredContents, is_copy, place
@@ -224,6 +226,15 @@ class Runner:
             with self.lock:  # a segment may have gone meanwhile and its messages moved: look again, once
                 found = self._found(leases)
             return self._deliveries(group, found)
+
+    def peek_locked(self, group: Group, now_ms: int, max_messages: int, max_bytes: int) -> list[Delivery]:
+        """What a receive would lease now, without leasing it: read under the lock, and decided on a turn that stays."""
+        turn = group.turn
+        reach = self.contents.reach(max_bytes)
+        entry = self.engine.decide_receive(now_ms, group, max_messages, reach)
+        group.turn = turn
+        leases = [replace(each, lease_id=0) for each in entry.operations if isinstance(each, Lease)]
+        return self._deliveries(group, self._found(leases, reach))
 
     def forget_receiver(self, group: Group, wake: Wake) -> None:
         """Take back a registration of `receive`."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import click
 
-from openmessaging.cli.options import confirm, connected, store_options, yes_option
+from openmessaging.cli.options import confirm, connected, position, store_options, yes_option
 from openmessaging.cli.output import as_time, print_fields, print_json, print_table
 
 
@@ -62,13 +60,21 @@ def describe(queue: str, group: str, url: str | None, as_json: bool) -> None:
 @command.command("seek")
 @click.argument("queue")
 @click.argument("group")
-@click.option("--to", required=True, help="earliest, latest, offset:N, ts:MILLISECONDS, or a time as 2026-03-01T08:30.")
+@click.option(
+    "--to",
+    required=True,
+    help="earliest, latest, offset:N, ts:MILLISECONDS, a time as 2026-03-01T08:30, key:KEY or last-key:KEY.",
+)
+@click.option("--partition", type=click.IntRange(min=0), help="Move only this partition; with --to offset:N.")
 @store_options
-def seek(queue: str, group: str, to: str, url: str | None, as_json: bool) -> None:
-    """Move GROUP of QUEUE to a position; messages it holds are given back."""
+def seek(queue: str, group: str, to: str, partition: int | None, url: str | None, as_json: bool) -> None:
+    """Move GROUP of QUEUE to a position; messages it holds are given back.
+
+    A key is looked for from the oldest message on (last-key: from the newest), and moves its partition only.
+    """
     with connected(url) as access_point:
         manager = access_point.resource_manager()
-        manager.seek_group(queue, group, _position(to))
+        manager.seek_group(queue, group, position(to) if partition is None else {partition: _offset(to)})
         info = manager.describe_group(queue, group)
     if as_json:
         print_json(info)
@@ -94,10 +100,8 @@ def delete(queue: str, group: str, yes: bool, url: str | None, as_json: bool) ->
         print(f"deleted the group {info.name} of {info.queue}")
 
 
-def _position(text: str) -> str:
-    """A time (of this machine's zone unless it says another) as `ts:`; anything else as it is."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return f"ts:{int(moment.timestamp() * 1000)}"
+def _offset(text: str) -> int:
+    number = text.removeprefix("offset:")
+    if not (number.isascii() and number.isdigit()):
+        raise click.UsageError("With --partition, give --to offset:N.")
+    return int(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import click
@@ -67,3 +68,11 @@ def confirm(question: str, yes: bool) -> None:
     except click.Abort:
         click.echo(err=True)
     raise click.ClickException("not confirmed, nothing was changed; --yes answers beforehand")
+
+
+def position(text: str) -> str | datetime:
+    """A position, which may be written as a time (of this machine's zone unless it says another)."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return text

@@ -12,10 +12,12 @@ from openmessaging import blocking as oms
 from openmessaging.cli.browse import browse
 from openmessaging.cli.failure import NOTHING
 from openmessaging.cli.line import to_line
-from openmessaging.cli.options import connected, store_options
+from openmessaging.cli.options import connected, position, store_options
 from openmessaging.cli.output import as_text, print_json
 
 AT_ONCE = 500
+PEEK = 10
+"""Messages of a group that are looked at unless --max says how many."""
 
 
 @click.command("receive")
@@ -29,6 +31,9 @@ AT_ONCE = 500
     type=click.FloatRange(min=0, max=86400),
     help="Stop after so many seconds without a message.  [default: 1; with --peek 0]",
 )
+@click.option("--from", "start", metavar="POSITION", help="With --peek: begin there, as `oms group seek` takes it.")
+@click.option("--until", metavar="POSITION", help="With --peek: stop before that position.")
+@click.option("--key", help="With --peek: only messages of this key.")
 @store_options
 @click.pass_context
 def command(
@@ -39,6 +44,9 @@ def command(
     follow: bool,
     ack: bool,
     timeout: float | None,
+    start: str | None,
+    until: str | None,
+    key: str | None,
     url: str | None,
     as_json: bool,
 ) -> None:
@@ -47,21 +55,33 @@ def command(
     Prints their bodies, a line each (bytes that are not text as hex), or all of them with --json.
 
     With --group, messages that no member of the group has acknowledged; each is acknowledged once it is printed. With
-    --peek, all messages that are stored, from the oldest on. Ends after --max messages or --timeout seconds without
+    --peek, all messages that are stored, from the oldest on, or those that --from, --until and --key choose; with both,
+    the next messages of the group, which stay where they are. Ends after --max messages or --timeout seconds without
     one; exit code 3 when none came.
 
     \b
     oms receive orders --group billing --max 10
     oms receive orders --group audit --follow --json
-    oms receive orders --peek
+    oms receive orders --peek --from 2026-03-01T08:30 --key alice
     """
     if ack and not group:
         raise click.UsageError("Give --group to receive, or --peek to look.")
-    if not ack and group:
-        raise click.UsageError("--peek leaves groups alone: give --group or --peek, not both.")
+    chosen = {"start": start, "until": until, "key": key}
+    if any(chosen.values()) and (ack or group or follow):
+        raise click.UsageError("--from, --until and --key go with --peek, without --group and --follow.")
+    if group and not ack and follow:
+        raise click.UsageError("What is next for a group is looked at once: leave out --follow.")
     with connected(url) as access_point:
         wait = None if follow else timeout if timeout is not None else float(ack)
-        source = _receive(access_point, queue, str(group), maximum, wait) if ack else browse(access_point, queue, wait)
+        source: Iterator[Sequence[oms.Message]]
+        if ack:
+            source = _receive(access_point, queue, str(group), maximum, wait)
+        elif group:
+            source = iter([access_point.resource_manager().peek(queue, group, maximum or PEEK)])
+        elif any(chosen.values()):
+            source = _chosen(access_point, queue, start or "earliest", until or "latest", key)
+        else:
+            source = browse(access_point, queue, wait)
         count = _print(source, maximum, as_json)
     if not count:
         ctx.exit(NOTHING)
@@ -78,6 +98,15 @@ def _receive(
             yield messages
             consumer.ack(messages)
             left -= len(messages)
+
+
+def _chosen(
+    access_point: oms.AccessPoint, queue: str, start: str, until: str, key: str | None
+) -> Iterator[Sequence[oms.Message]]:
+    """Messages between two positions, one by one."""
+    manager = access_point.resource_manager()
+    for message in manager.browse(queue, position(start), position(until), key=key):
+        yield [message]
 
 
 def _print(source: Iterator[Sequence[oms.Message]], maximum: int | None, as_json: bool) -> int:

@@ -146,8 +146,13 @@ class BlockingDriver(Protocol):
         """Raises 1404 when missing."""
         ...
 
-    def seek_group(self, queue: str, group: str, to: str) -> None:
-        """Move a group; its leases end."""
+    def seek_group(self, queue: str, group: str, to: str | Sequence[int | None]) -> None:
+        """Move a group to `earliest`, `latest`, `offset:<n>` (of every partition) or `ts:<ms>`, or to an offset per
+        partition (None: it stays); its leases in what moves end."""
+        ...
+
+    def peek(self, queue: str, group: str, max_messages: int, max_bytes: int) -> list[Delivery]:
+        """What the group's next fetch would bring, without leasing it (lease_id 0). Raises 1404. Needs PEEK."""
         ...
 
     def delete_group(self, queue: str, group: str) -> None:

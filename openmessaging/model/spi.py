@@ -31,6 +31,10 @@ class Capability(StrEnum):
     BROADCAST = "broadcast"
     ATOMIC_BATCH = "atomic-batch"
     ADMIN = "admin"
+    PEEK = "peek"
+    COPY = "copy"
+    REDRIVE = "redrive"
+    TABLE = "table"
 
 
 class Durability(StrEnum):
@@ -277,8 +281,13 @@ class Driver(Protocol):
         """Raises 1404 when missing."""
         ...
 
-    async def seek_group(self, queue: str, group: str, to: str) -> None:
-        """Move a group to `earliest`, `latest`, `offset:<n>` (of every partition), or `ts:<ms>`; its leases end."""
+    async def seek_group(self, queue: str, group: str, to: str | Sequence[int | None]) -> None:
+        """Move a group to `earliest`, `latest`, `offset:<n>` (of every partition) or `ts:<ms>`, or to an offset per
+        partition (None: it stays); its leases in what moves end."""
+        ...
+
+    async def peek(self, queue: str, group: str, max_messages: int, max_bytes: int) -> list[Delivery]:
+        """What the group's next fetch would bring, without leasing it (lease_id 0). Raises 1404. Needs PEEK."""
         ...
 
     async def delete_group(self, queue: str, group: str) -> None:

@@ -195,3 +195,12 @@ def finish(*threads: threading.Thread) -> None:
     for thread in threads:
         thread.join(20)
         assert not thread.is_alive(), "a thread hangs"
+
+
+def timed(client: Client, clock: SimulatedClock) -> None:
+    """A message each ten seconds; the time of the first."""
+    start = clock.now_ms()
+    for number in range(5):
+        client.send(f"{number}")
+        clock.advance(10)
+    return start

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from openmessaging.model.spi import GroupConfig, SubscriptionSpec
-from tests.broker.stores import QUEUE, bodies, code_of, config, finish, in_thread, open_client
+from tests.broker.stores import QUEUE, bodies, code_of, config, finish, in_thread, open_client, timed
 
 
 def test_namespaces(client):
@@ -107,15 +105,6 @@ def test_many_may_join_at_once(client):
     assert len(client.admin.list_groups()) == 1
 
 
-def timed(client, clock):
-    """A message each ten seconds; the time of the first."""
-    start = clock.now_ms()
-    for number in range(5):
-        client.send(f"{number}")
-        clock.advance(10)
-    return start
-
-
 @pytest.mark.parametrize(
     ("start", "first"),
     [("earliest", "0"), ("latest", None), ("offset:3", "3"), ("offset:99", None), ("ts+19000", "2"), ("ts+0", "0")],
@@ -154,49 +143,3 @@ def test_a_seek_survives_reopening(tmp_path):
     client = open_client(tmp_path)
     assert client.receive(client.join()) == ["b"]
     client.close()
-
-
-def test_reading_by_position(client, clock):
-    start = timed(client, clock)
-    assert client.browse(offset=3) == ["3", "4"]
-    assert client.browse(count=2) == ["0", "1"]
-    assert client.browse(offset=99) == []
-    assert code_of(client.browse, partition=1) == 1418
-    assert code_of(client.browse, partition=-1) == 1418
-    assert code_of(client.browse, "default://none") == 1404
-    find = client.admin.find_time
-    assert [find(QUEUE, 0, start + ms) for ms in (-5, 0, 1, 40_000, 99_000)] == [0, 0, 1, 4, 5]
-    client.send("5", "6", "7")
-    before = client.admin.read_before
-    assert bodies([before(QUEUE, 0, 7)]) == ["5", "6"]
-    assert bodies([before(QUEUE, 0, 99)]) == ["5", "6", "7"]
-    assert before(QUEUE, 0, 0) is None
-    client.admin.purge_queue(QUEUE)
-    assert before(QUEUE, 0, 8) is None
-    assert client.browse() == []
-    client.send("8")
-    assert client.browse() == ["8"]
-
-
-def test_a_reader_at_the_end_is_woken(client):
-    client.send("a")
-    woken = threading.Event()
-    assert client.admin.browse(QUEUE, 0, 1, 10, woken.set) == []
-    client.send("b")
-    assert woken.is_set()
-    other = threading.Event()
-    assert client.admin.browse(QUEUE, 0, 2, 10, other.set) == []
-    client.admin.forget_browser(QUEUE, 0, other.set)
-    client.send("c")
-    assert not other.is_set()
-
-
-def test_a_reader_learns_that_the_queue_is_gone(client):
-    client.admin.create_queue(QUEUE, 3, {})
-    woken = threading.Event()
-    assert client.admin.browse(QUEUE, 2, 0, 10, woken.set) == []
-    client.admin.delete_queue(QUEUE)
-    assert woken.is_set()
-    client.admin.forget_browser(QUEUE, 2, woken.set)
-    client.admin.create_queue(QUEUE, 1, {})
-    client.admin.forget_browser(QUEUE, 2, woken.set)

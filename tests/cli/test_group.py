@@ -56,6 +56,18 @@ def test_seek_to_nowhere(oms_group: Oms) -> None:
     assert oms_group.error("group", "seek", "orders", "g", code=2)["code"] == 1418
 
 
+def test_seek_to_a_key_and_of_one_partition(oms_group: Oms) -> None:
+    for number, key in enumerate("xyx"):
+        oms_group("send", "keyed", str(number), "--key", key)
+    oms_group("receive", "keyed", "--group", "g", "--timeout", "0")
+    for to, lag in (("key:x", 3), ("last-key:x", 1), ("key:y", 2)):
+        assert oms_group.json("group", "seek", "keyed", "g", "--to", to)["lag"] == lag
+    assert oms_group.error("group", "seek", "keyed", "g", "--to", "key:z")["code"] == 1418
+    assert oms_group.json("group", "seek", "keyed", "g", "--to", "offset:1", "--partition", "0")["lag"] == 2
+    assert oms_group.error("group", "seek", "keyed", "g", "--to", "latest", "--partition", "0", code=2)
+    assert oms_group.error("group", "seek", "keyed", "g", "--to", "offset:1", "--partition", "7")["code"] == 1418
+
+
 def test_delete(oms_group: Oms) -> None:
     assert "1 messages behind?" in oms_group("group", "delete", "orders", "g", input="n\n", code=1).stderr
     assert oms_group("group", "delete", "orders", "g", "--yes").stdout == "deleted the group g of default://orders\n"

@@ -47,5 +47,27 @@ def test_peek_and_follow_see_what_comes(oms_cli: Oms) -> None:
 
 def test_wrong_command_lines(oms_cli: Oms) -> None:
     assert "--peek" in oms_cli.error("receive", "orders", code=2)["reason"]
-    assert "not both" in oms_cli.error("receive", "orders", "--peek", "--group", "g", code=2)["reason"]
     assert oms_cli.error("receive", "orders", "--group", "g", "--max", "0", code=2)["code"] == 1418
+
+
+def test_peek_at_what_is_next_for_a_group(oms_cli: Oms) -> None:
+    oms_cli("send", "orders", "a", "b", "c")
+    oms_cli("receive", "orders", "--group", "g", "--max", "1")
+    for _ in range(2):
+        assert oms_cli("receive", "orders", "--group", "g", "--peek").stdout == "b\nc\n"
+        assert oms_cli("receive", "orders", "--group", "g", "--peek", "--max", "1").stdout == "b\n"
+    assert oms_cli("receive", "orders", "--group", "g").stdout == "b\nc\n"
+    assert oms_cli("receive", "orders", "--group", "g", "--peek", code=3).stdout == ""
+    oms_cli.error("receive", "orders", "--group", "g", "--peek", "--follow", code=2)
+
+
+def test_peek_between_positions_and_of_a_key(oms_cli: Oms) -> None:
+    for number, key in enumerate("xyxy"):
+        oms_cli("send", "orders", str(number), "--key", key)
+    peek = ("receive", "orders", "--peek")
+    assert oms_cli(*peek, "--key", "y").stdout == "1\n3\n"
+    assert oms_cli(*peek, "--from", "offset:1", "--until", "offset:3").stdout == "1\n2\n"
+    assert oms_cli(*peek, "--from", "last-key:x", "--max", "1").stdout == "2\n"
+    assert oms_cli(*peek, "--until", "2020-01-01", code=3).stdout == ""
+    assert oms_cli.error(*peek, "--from", "never")["code"] == 1418
+    oms_cli.error("receive", "orders", "--group", "g", "--key", "x", code=2)

@@ -195,9 +195,13 @@ class EmbeddedDriver:
         """Raises 1404 when missing."""
         return self._blocking.describe_group(queue, group)
 
-    async def seek_group(self, queue: str, group: str, to: str) -> None:
+    async def seek_group(self, queue: str, group: str, to: str | Sequence[int | None]) -> None:
         """Move a group; its leases end."""
         await asyncio.to_thread(self._blocking.seek_group, queue, group, to)
+
+    async def peek(self, queue: str, group: str, max_messages: int, max_bytes: int) -> list[Delivery]:
+        """What the group's next fetch would bring."""
+        return self._blocking.peek(queue, group, max_messages, max_bytes)
 
     async def delete_group(self, queue: str, group: str) -> None:
         """Raises 1404 when missing."""

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from openmessaging.model.destination import check_namespace
 from openmessaging.model.errors import error, unsupported
 from openmessaging.model.spi import GroupInfo, QueueInfo
+from openmessaging.runtime.aio.replay import Replay
 from openmessaging.runtime.streams import stream_name
 
 if TYPE_CHECKING:
     from openmessaging.runtime.aio.access_point import AccessPoint
 
 
-class ResourceManager:
+class ResourceManager(Replay):
     """Reached by `access_point.resource_manager()`. Queue names are bare or full."""
 
     def __init__(self, access_point: AccessPoint) -> None:
@@ -91,14 +92,6 @@ class ResourceManager:
         """Lag, messages in flight, settings. Raises OMSDestinationException 1404 when missing."""
         driver = await self._access_point.get_driver()
         return await driver.describe_group(self._access_point.full(queue), group)
-
-    async def seek_group(self, queue: str, group: str, to: str) -> None:
-        """Move a group to `earliest`, `latest`, `offset:<n>` or `ts:<ms>`; its leases end.
-
-        Raises OMSDestinationException 1404 when missing, OMSRuntimeException 1418 for any other text.
-        """
-        driver = await self._access_point.get_driver()
-        await driver.seek_group(self._access_point.full(queue), group, to)
 
     async def delete_group(self, queue: str, group: str) -> None:
         """Delete a group. Raises OMSDestinationException 1404 when missing."""

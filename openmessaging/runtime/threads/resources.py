@@ -12,12 +12,13 @@ from openmessaging.model.destination import check_namespace
 from openmessaging.model.errors import error, unsupported
 from openmessaging.model.spi import GroupInfo, QueueInfo
 from openmessaging.runtime.streams import stream_name
+from openmessaging.runtime.threads.replay import Replay
 
 if TYPE_CHECKING:
     from openmessaging.runtime.threads.access_point import AccessPoint
 
 
-class ResourceManager:
+class ResourceManager(Replay):
     """Reached by `access_point.resource_manager()`. Queue names are bare or full."""
 
     def __init__(self, access_point: AccessPoint) -> None:
@@ -92,14 +93,6 @@ class ResourceManager:
         """Lag, messages in flight, settings. Raises OMSDestinationException 1404 when missing."""
         driver = self._access_point.get_driver()
         return driver.describe_group(self._access_point.full(queue), group)
-
-    def seek_group(self, queue: str, group: str, to: str) -> None:
-        """Move a group to `earliest`, `latest`, `offset:<n>` or `ts:<ms>`; its leases end.
-
-        Raises OMSDestinationException 1404 when missing, OMSRuntimeException 1418 for any other text.
-        """
-        driver = self._access_point.get_driver()
-        driver.seek_group(self._access_point.full(queue), group, to)
 
     def delete_group(self, queue: str, group: str) -> None:
         """Delete a group. Raises OMSDestinationException 1404 when missing."""

@@ -1,0 +1,179 @@
+"""Going back and looking inside: seek, peek, browse. What a driver can read is enough for all of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from openmessaging.model.errors import error
+from openmessaging.model.message import Message
+from openmessaging.model.spi import Capability, QueueInfo
+from openmessaging.runtime.aio.primitives import Driver, sleep
+from openmessaging.runtime.positions import (
+    READ_MESSAGES,
+    Position,
+    as_text,
+    end_of,
+    messages_of,
+    no_position,
+    partitions_of,
+    per_partition,
+    placed_by_key,
+    split_key,
+)
+from openmessaging.runtime.required import require
+
+if TYPE_CHECKING:
+    from openmessaging.runtime.aio.access_point import AccessPoint
+
+PEEK_BYTES = 8 << 20
+
+
+class Replay:
+    """The part of the resource manager that looks at messages and goes back to them."""
+
+    _access_point: AccessPoint
+
+    async def seek_group(self, queue: str, group: str, to: Position) -> None:
+        """Move a group; its leases in what moves end, so that an `ack` of what was received before fails with 1418.
+
+        Args:
+            queue: bare or full name.
+            group: the consumer group.
+            to: `earliest`, `latest`, `offset:<n>` in every partition; `ts:<ms>` or a datetime: the first message stored
+                at or after it; `key:<k>` or `last-key:<k>`: the first or last message of a key (its partition moves,
+                the others stay); or an offset for each partition that shall move.
+
+        A key is looked for in the messages that are stored now, some 2 million a second, beginning with the partition
+        that producers choose for it.
+
+        Raises OMSDestinationException 1404 when missing, OMSRuntimeException 1418 for any other text and for a key
+        that no message has.
+        """
+        driver = await self._access_point.get_driver()
+        name = self._access_point.full(queue)
+        if isinstance(to, str | datetime):
+            text = as_text(to)
+            key = split_key(text)
+            if key is None:
+                await driver.seek_group(name, group, text)
+                return
+            info = await driver.describe_queue(name)
+            await driver.seek_group(name, group, await _at_key(driver, info, *key))
+            return
+        await driver.seek_group(name, group, per_partition(to, await driver.describe_queue(name)))
+
+    async def peek(self, queue: str, group: str, max_messages: int = 10) -> list[Message]:
+        """The messages that the group's next receive would get, without taking them; fewer when they are large.
+
+        Raises OMSDestinationException 1404 when missing; OMSUnsupportException where the system cannot do it.
+        """
+        driver = await self._access_point.get_driver()
+        require(driver.capabilities, Capability.PEEK)
+        name = self._access_point.full(queue)
+        return messages_of(await driver.peek(name, group, max_messages, PEEK_BYTES))
+
+    async def browse(
+        self,
+        queue: str,
+        start: Position = "earliest",
+        end: Position = "latest",
+        *,
+        key: str | None = None,
+        partition: int | None = None,
+    ) -> AsyncIterator[Message]:
+        """Messages as they are stored, leaving groups alone, one partition after the other, each in order.
+
+        Args:
+            queue: bare or full name.
+            start: the first message, as `seek_group` takes it.
+            end: where to stop, that position excluded; `latest`: what is stored when it begins.
+            key: only messages of this key; all between are read.
+            partition: only this one.
+
+        Raises OMSDestinationException 1404; OMSRuntimeException 1418 for a wrong position or partition.
+        """
+        driver = await self._access_point.get_driver()
+        require(driver.capabilities, Capability.BROWSE)
+        info = await driver.describe_queue(self._access_point.full(queue))
+        starts = await resolve(driver, info, start)
+        ends = await resolve(driver, info, end)
+        if partition is not None and not 0 <= partition < info.partitions:
+            step = f"Use 0 to {info.partitions - 1}"
+            raise error(1418, f"{info.name} has no partition {partition}", next_step=step, field="partition")
+        for number in range(info.partitions) if partition is None else (partition,):
+            offset = starts[number]
+            while offset < ends[number]:
+                wanted = min(ends[number] - offset, READ_MESSAGES)
+                deliveries = await driver.read(info.name, number, offset, wanted)
+                if not deliveries:
+                    break
+                offset = end_of(deliveries)
+                for message in messages_of(deliveries):
+                    if (message.offset or 0) < ends[number] and (key is None or message.message_key == key):
+                        yield message
+                await sleep(0)
+
+
+async def resolve(driver: Driver, info: QueueInfo, position: Position) -> list[int]:
+    """A position as an offset per partition, between the ends; a partition that a mapping or key leaves out begins at
+    its first message. Raises OMSRuntimeException 1418."""
+    if isinstance(position, str | datetime):
+        text = as_text(position)
+        if text == "earliest":
+            return [first for first, _ in info.offsets]
+        if text == "latest":
+            return [following for _, following in info.offsets]
+        key = split_key(text)
+        kind, _, number = text.partition(":")
+        if key is not None:
+            found = await _at_key(driver, info, *key)
+        elif kind == "ts" and number.isascii() and number.isdigit():
+            found = [await driver.find_time(info.name, each, int(number)) for each in range(info.partitions)]
+        elif kind == "offset" and number.isascii() and number.isdigit():
+            found = [int(number)] * info.partitions
+        else:
+            raise no_position(text)
+    else:
+        found = per_partition(position, info)
+    return [
+        min(max(first if offset is None else offset, first), following)
+        for offset, (first, following) in zip(found, info.offsets, strict=True)
+    ]
+
+
+async def _at_key(driver: Driver, info: QueueInfo, key: str, last: bool) -> list[int | None]:
+    """Where the first or last message of a key lies. Raises OMSRuntimeException 1418 when there is none."""
+    for partition in partitions_of(key, info):
+        find = _last_of_key if last else _first_of_key
+        offset = await find(driver, info, partition, key)
+        if offset is not None:
+            return placed_by_key(offset, partition, info)
+    text = f"no message of {info.name} has the key {key!r}"
+    raise error(1418, text, next_step="Give another key, or a time", field="position")
+
+
+async def _first_of_key(driver: Driver, info: QueueInfo, partition: int, key: str) -> int | None:
+    offset, end = info.offsets[partition]
+    while offset < end:
+        deliveries = await driver.read(info.name, partition, offset, READ_MESSAGES)
+        if not deliveries:
+            break
+        for message in messages_of(deliveries):
+            if message.message_key == key:
+                return message.offset
+        offset = end_of(deliveries)
+        await sleep(0)
+    return None
+
+
+async def _last_of_key(driver: Driver, info: QueueInfo, partition: int, key: str) -> int | None:
+    offset = info.offsets[partition][1]
+    while (delivery := await driver.read_before(info.name, partition, offset)) is not None:
+        for message in reversed(messages_of([delivery])):
+            if message.message_key == key:
+                return message.offset
+        offset = delivery.base_offset + delivery.first
+        await sleep(0)
+    return None

@@ -1,0 +1,123 @@
+"""Going back and looking inside, on both faces."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from openmessaging import connect
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.message import Message
+from openmessaging.runtime.result import SendResult
+
+
+async def sent(access_point: object, keys: str, partitions: int = 1) -> list[SendResult]:
+    """A queue `q` with one message per letter, sent one by one, whose body is its place in the text."""
+    await access_point.resource_manager().create_queue("q", partitions=partitions)
+    results = []
+    async with access_point.create_producer() as producer:
+        for number, key in enumerate(keys):
+            results.append(await producer.send(producer.create_message("q", b"%d" % number, message_key=key)))
+    return results
+
+
+async def received(access_point: object, group: str = "g") -> list[bytes]:
+    """What a group receives, acknowledged."""
+    async with access_point.create_pull_consumer("q", group) as consumer:
+        found = await consumer.batch_receive(100, timeout=0)
+        await consumer.ack(found)
+        return [message.data for message in found]
+
+
+def data(messages: list[Message]) -> list[bytes]:
+    return [message.data for message in messages]
+
+
+async def test_seek_by_key(url: str) -> None:
+    async with connect(url) as access_point:
+        await sent(access_point, "abcabc")
+        manager = access_point.resource_manager()
+        assert len(await received(access_point)) == 6
+        await manager.seek_group("q", "g", "key:b")
+        assert await received(access_point) == [b"1", b"2", b"3", b"4", b"5"]
+        await manager.seek_group("q", "g", "last-key:b")
+        assert await received(access_point) == [b"4", b"5"]
+        with pytest.raises(OMSRuntimeException, match="'z'") as caught:
+            await manager.seek_group("q", "g", "key:z")
+        assert caught.value.code == 1418
+        with pytest.raises(OMSRuntimeException):
+            await manager.seek_group("q", "g", "last-key:z")
+        assert await received(access_point) == []
+
+
+async def test_seek_by_offset_of_some_partitions_and_by_time(url: str) -> None:
+    async with connect(url) as access_point:
+        results = await sent(access_point, "abcdefgh", partitions=2)
+        manager = access_point.resource_manager()
+        assert len(await received(access_point)) == 8
+        here = [result for result in results if result.partition == 1]
+        await manager.seek_group("q", "g", {1: here[1].offset})
+        assert len(await received(access_point)) == len(here) - 1
+        await manager.seek_group("q", "g", "key:" + "abcdefgh"[results.index(here[2])])
+        assert len(await received(access_point)) == len(here) - 2
+        await manager.seek_group("q", "g", datetime.fromtimestamp(0, UTC))
+        assert len(await received(access_point)) == 8
+        await manager.seek_group("q", "g", datetime(2300, 1, 1, tzinfo=UTC))
+        assert await received(access_point) == []
+        for wrong in ({2: 0}, {0: -1}, "then", "key"):
+            with pytest.raises(OMSRuntimeException) as caught:
+                await manager.seek_group("q", "g", wrong)
+            assert caught.value.code == 1418
+
+
+async def test_peek_takes_nothing(url: str) -> None:
+    async with connect(url) as access_point:
+        await sent(access_point, "aaab")
+        manager = access_point.resource_manager()
+        async with access_point.create_pull_consumer("q", "g", prefetch=1) as consumer:
+            first = await consumer.receive(timeout=0)
+            for _ in range(3):
+                assert data(await manager.peek("q", "g", 2)) == [b"1", b"2"]
+            await first.nack(delay=0)
+            peeked = await manager.peek("q", "g")
+            assert sorted(data(peeked)) == [b"0", b"1", b"2", b"3"]
+            assert peeked[0].delivery_count is None
+            assert (await consumer.receive(timeout=0)).data == peeked[0].data
+        with pytest.raises(OMSRuntimeException) as caught:
+            await manager.peek("q", "nobody")
+        assert caught.value.code == 1404
+
+
+async def test_peek_of_a_group_with_key_order(url: str) -> None:
+    async with connect(url) as access_point:
+        await sent(access_point, "aab")
+        async with access_point.create_pull_consumer("q", "g", order="key") as consumer:
+            manager = access_point.resource_manager()
+            assert data(await manager.peek("q", "g")) == data(await manager.peek("q", "g")) == [b"0", b"2"]
+            assert data(await consumer.batch_receive(10, timeout=0)) == [b"0", b"2"]
+
+
+async def test_browse(url: str) -> None:
+    async with connect(url) as access_point:
+        results = await sent(access_point, "abcabcabc", partitions=2)
+        manager = access_point.resource_manager()
+
+        async def browsed(*bounds: object, **options: object) -> list[bytes]:
+            return [message.data async for message in manager.browse("q", *bounds, **options)]
+
+        everything = await browsed()
+        assert sorted(everything) == [b"%d" % number for number in range(9)]
+        assert await browsed(key="b") == [b"1", b"4", b"7"]
+        number = results[0].partition
+        mine = [b"%d" % at for at, result in enumerate(results) if result.partition == number]
+        assert await browsed(partition=number) == mine
+        assert await browsed("offset:1", "offset:2", partition=number) == mine[1:2]
+        assert await browsed("key:a", "last-key:a", key="a") == [b"0", b"3"]
+        assert await browsed("ts:0", f"ts:{results[0].store_timestamp}") == []
+        assert await browsed(datetime.fromtimestamp(0, UTC)) == everything
+        assert await browsed({number: 1}, partition=number) == mine[1:]
+        assert await browsed("latest") == []
+        for wrong in (("x",), ("offset:x",)):
+            with pytest.raises(OMSRuntimeException, match="no position"):
+                await browsed(*wrong)
+        with pytest.raises(OMSRuntimeException, match="no partition 2"):
+            await browsed(partition=2)
