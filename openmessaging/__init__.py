@@ -37,12 +37,13 @@ if TYPE_CHECKING:
     from openmessaging.runtime.aio.received import ReceivedMessage
     from openmessaging.runtime.aio.resources import ResourceManager
     from openmessaging.runtime.aio.stream import StreamingConsumer, StreamingIterator
+    from openmessaging.runtime.aio.transaction import Transaction
     from openmessaging.runtime.context import ListenerContext
     from openmessaging.runtime.interceptor import ConsumerInterceptor, InterceptContext, ProducerInterceptor
     from openmessaging.runtime.metadata import QueueMetaData
     from openmessaging.runtime.receipt import MessageReceipt
     from openmessaging.runtime.result import SendResult
-    from openmessaging.runtime.state import ServiceState
+    from openmessaging.runtime.state import ServiceState, TransactionState
 
 _WHERE = {
     "AccessPoint": "runtime.aio.access_point",
@@ -78,6 +79,8 @@ _WHERE = {
     "ServiceState": "runtime.state",
     "StreamingConsumer": "runtime.aio.stream",
     "StreamingIterator": "runtime.aio.stream",
+    "Transaction": "runtime.aio.transaction",
+    "TransactionState": "runtime.state",
     "connect": "runtime.aio.access_point",
 }
 
@@ -115,6 +118,8 @@ __all__ = [
     "ServiceState",
     "StreamingConsumer",
     "StreamingIterator",
+    "Transaction",
+    "TransactionState",
     "blocking",
     "connect",
 ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from openmessaging.runtime.threads.received import ReceivedMessage
     from openmessaging.runtime.threads.resources import ResourceManager
     from openmessaging.runtime.threads.stream import StreamingConsumer, StreamingIterator
+    from openmessaging.runtime.threads.transaction import Transaction
 
 _WHERE = {
     "AccessPoint": "access_point",
@@ -36,6 +37,7 @@ _WHERE = {
     "ResourceManager": "resources",
     "StreamingConsumer": "stream",
     "StreamingIterator": "stream",
+    "Transaction": "transaction",
     "connect": "access_point",
 }
 
@@ -50,6 +52,7 @@ __all__ = [
     "ResourceManager",
     "StreamingConsumer",
     "StreamingIterator",
+    "Transaction",
     "connect",
 ]
 

@@ -11,6 +11,7 @@ from openmessaging.broker.queue import Queue, check_config
 from openmessaging.broker.state import State
 from openmessaging.model.batch import Batch
 from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.spi import OutgoingBatch
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -81,6 +82,11 @@ class Draft:
         """How many partitions a queue has that is there or was created here."""
         created = self._created.get(name)
         return created.partitions if created is not None else len(self._state.queues[name].partitions)
+
+    def send(self, outgoing: OutgoingBatch) -> None:
+        """Put a batch into its queue, which comes into being on first use. Raises as `require_queue` and `place`."""
+        self.require_queue(outgoing.destination)
+        self.place(outgoing.destination, outgoing.partition, outgoing.batch)
 
     def place(self, name: str, number: int | None, batch: Batch) -> None:
         """Put a batch into a partition (None: the one whose turn it is) of a queue that is there or was created here.

@@ -15,15 +15,16 @@ from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Protocol
 
-from openmessaging.broker import dead_letter, ranges, snapshot
+from openmessaging.broker import dead_letter, ranges, snapshot, transactions
 from openmessaging.broker.administration import MAX_SECONDS, Administration
 from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.draft import Draft, Limits
 from openmessaging.broker.entry import AnyOperation, Entry, Extend, Lease, Placed, Retry, Settle
 from openmessaging.broker.group import Group
 from openmessaging.broker.key_order import KeyOrder
-from openmessaging.broker.lease import HeldLease
+from openmessaging.broker.lease import HeldLease, held_ranges
 from openmessaging.broker.state import Contents
+from openmessaging.broker.transactions import Settled
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.spi import OutgoingBatch
 
@@ -78,9 +79,12 @@ class Engine(Administration):
                     return Entry(now_ms, (), (Placed(partition.id, partition.end, batch.count, now_ms),), (batch,))
         draft = Draft(self, self.limits, now_ms)
         for outgoing in batches:
-            draft.require_queue(outgoing.destination)
-            draft.place(outgoing.destination, outgoing.partition, outgoing.batch)
+            draft.send(outgoing)
         return draft.entry()
+
+    def decide_commit(self, now_ms: int, batches: Sequence[OutgoingBatch], settled: Sequence[Settled]) -> Entry:
+        """Place batches and settle messages, all or nothing: see `transactions.commit`."""
+        return transactions.commit(Draft(self, self.limits, now_ms), batches, settled, self.held)
 
     def decide_receive(self, now_ms: int, group: Group, max_messages: int, bound: Bound) -> Entry:
         """Lease at most that many messages: what is due again first, then new ones; partitions take turns.
@@ -119,8 +123,8 @@ class Engine(Administration):
 
         Raises 1418 for a lease that is unknown, over, or another group's, and for offsets it does not hold any more.
         """
-        lease = self._held(group_id, lease_id)
-        return Settle(lease_id, None if offsets is None else _spans(lease, offsets))
+        lease = self.held(group_id, lease_id)
+        return Settle(lease_id, None if offsets is None else held_ranges(lease, offsets))
 
     def decide_nack(
         self,
@@ -133,8 +137,8 @@ class Engine(Administration):
     ) -> Entry:
         """Give messages back as failed: due again after `delay` seconds (None: the group's back-off), or dead letters
         when it was their last attempt. Raises 1418 as `decide_ack`, and for a delay out of range."""
-        lease = self._held(group_id, lease_id)
-        spans = None if offsets is None else _spans(lease, offsets)
+        lease = self.held(group_id, lease_id)
+        spans = None if offsets is None else held_ranges(lease, offsets)
         if delay is not None and not 0 <= delay <= MAX_SECONDS:
             raise error(1418, f"delay: {delay!r} is not from 0 to a year, in seconds", field="delay")
         draft = Draft(self, self.limits, now_ms)
@@ -143,13 +147,13 @@ class Engine(Administration):
 
     def decide_release(self, now_ms: int, group_id: int, lease_id: int, offsets: Sequence[int] | None) -> Entry:
         """Give messages back that were never handled: due at once, the attempt not counted. Raises as `decide_ack`."""
-        lease = self._held(group_id, lease_id)
-        spans = None if offsets is None else _spans(lease, offsets)
+        lease = self.held(group_id, lease_id)
+        spans = None if offsets is None else held_ranges(lease, offsets)
         return Entry(now_ms, (Retry(lease_id, spans, 0, counted=False),))
 
     def decide_extend(self, now_ms: int, group_id: int, lease_id: int, invisible_time: float) -> Entry:
         """Let a lease end that many seconds from now. Raises 1418 as `decide_ack`, and for a time out of range."""
-        self._held(group_id, lease_id)
+        self.held(group_id, lease_id)
         if not 0 < invisible_time <= MAX_SECONDS:
             text = f"invisible_time: {invisible_time!r} is not over 0 and at most a year, in seconds"
             raise error(1418, text, field="invisible_time")
@@ -160,8 +164,8 @@ class Engine(Administration):
     ) -> Entry:
         """Redrive dead letters: send them to `target` (None: where each came from) under their old ids, and settle
         them here, in one entry. Raises 1418 as `decide_ack` and for a message of unknown origin, 1404, 1405, 1416."""
-        lease = self._held(group_id, lease_id)
-        spans = None if offsets is None else _spans(lease, offsets)
+        lease = self.held(group_id, lease_id)
+        spans = None if offsets is None else held_ranges(lease, offsets)
         draft = Draft(self, self.limits, now_ms)
         moved = ranges.pairs(lease.left) if spans is None else spans
         dead_letter.move(draft, self.contents, lease, moved, target)
@@ -219,7 +223,8 @@ class Engine(Administration):
         draft.operations.append(Retry(lease.id, spans, draft.now_ms + wait_ms))
         return 0
 
-    def _held(self, group_id: int, lease_id: int) -> HeldLease:
+    def held(self, group_id: int, lease_id: int) -> HeldLease:
+        """A lease of a group. Raises 1418 when it is unknown, over, or another group's."""
         lease = self.leases.get(lease_id)
         if lease is None or lease.group.id != group_id:
             raise self._not_held(lease_id, lease)
@@ -267,14 +272,3 @@ class _Reception:
             self.messages -= stop - start
             self.open = self.messages > 0
             start = stop
-
-
-def _spans(lease: HeldLease, offsets: Sequence[int]) -> list[tuple[int, int]]:
-    """Offsets as ranges, checked against what the lease still holds. Raises 1418."""
-    left = lease.left
-    spans = ranges.from_offsets(offsets)
-    for start, end in spans:
-        if not ranges.holds(left, start, end):
-            text = f"lease {lease.id} does not hold the offsets {start} to {end - 1} any more, or never did"
-            raise error(1418, text, next_step="Acknowledge each message once", field="receipt")
-    return spans

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from openmessaging.broker import ranges
+from openmessaging.model.errors import error
 
 if TYPE_CHECKING:
     from openmessaging.broker.cursor import Cursor
@@ -42,3 +44,14 @@ class HeldLease:
             else:
                 taken += ranges.subtract(left, start, end)
         return taken
+
+
+def held_ranges(lease: HeldLease, offsets: Sequence[int]) -> list[tuple[int, int]]:
+    """Offsets as ranges, checked against what the lease still holds. Raises 1418."""
+    left = lease.left
+    spans = ranges.from_offsets(offsets)
+    for start, end in spans:
+        if not ranges.holds(left, start, end):
+            text = f"lease {lease.id} does not hold the offsets {start} to {end - 1} any more, or never did"
+            raise error(1418, text, next_step="Acknowledge each message once", field="receipt")
+    return spans

@@ -106,7 +106,11 @@ class Runner:
             queue = self.engine.queues.get(outgoing.destination)
             if queue is not None and len(queue.partitions) == 1 and not outgoing.partition and not self.closed:
                 return self._append_batch(queue.partitions[0], outgoing.batch)
-        entry = self.engine.decide_send(self.clock.now_ms(), batches)
+        return self.stage_sent_locked(lambda engine, now_ms: engine.decide_send(now_ms, batches))
+
+    def stage_sent_locked(self, decide: Callable[[Engine, int], Entry]) -> tuple[list[Placement], int]:
+        """Append what places batches, and whatever happens with it, without waiting; as `stage_send_locked`."""
+        entry = decide(self.engine, self.clock.now_ms())
         index = self.stage_locked(entry, reserved=False)
         partitions = self.engine.partitions
         return [

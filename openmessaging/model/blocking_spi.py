@@ -16,6 +16,7 @@ from openmessaging.model.spi import (
     OutgoingBatch,
     Placement,
     QueueInfo,
+    Settlement,
     SubscriptionSpec,
 )
 
@@ -74,6 +75,10 @@ class BlockingDriver(Protocol):
 
     def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
         """Store all batches or none; returns when they are as durable as the placements say."""
+        ...
+
+    def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
+        """Store all batches and settle all messages, or do none of it."""
         ...
 
     def submit(self, batch: OutgoingBatch) -> Pending[Placement]:

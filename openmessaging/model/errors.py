@@ -140,3 +140,8 @@ def bad_format(field: str, reason: str, *, next_step: str = "") -> OMSMessageFor
 def unsupported(feature: str, *, next_step: str = "") -> OMSUnsupportException:
     """An unsupported optional feature (1400, the class tells it apart)."""
     return OMSUnsupportException(1400, f"{feature} is not supported here", next_step=next_step, field=feature)
+
+
+def transaction_error(reason: str, *, next_step: str = "") -> OMSTransactionException:
+    """A transaction that is used against its state (1400)."""
+    return OMSTransactionException(1400, reason, next_step=next_step)

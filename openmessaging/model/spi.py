@@ -35,6 +35,7 @@ class Capability(StrEnum):
     COPY = "copy"
     REDRIVE = "redrive"
     TABLE = "table"
+    TRANSACTIONS = "transactions"
 
 
 class Durability(StrEnum):
@@ -63,6 +64,16 @@ class Placement(msgspec.Struct, frozen=True, gc=False):
     base_offset: int
     store_ms: int
     durability: Durability
+
+
+class Settlement(msgspec.Struct, frozen=True, gc=False):
+    """Messages of a lease that `Driver.commit` settles."""
+
+    subscription: object
+    """What fetched them: from `subscribe` of the same system, of either face."""
+    lease_id: int
+    offsets: Sequence[int] | None
+    """None: all that is left of the lease."""
 
 
 class Backoff(msgspec.Struct, frozen=True):
@@ -209,6 +220,15 @@ class Driver(Protocol):
 
     async def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
         """Store all batches or none (with ATOMIC_BATCH); returns when they are as durable as the placements say."""
+        ...
+
+    async def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
+        """Store all batches and settle all messages, or do none of it (with TRANSACTIONS), whatever crashes;
+        returns when it is as durable as the placements say.
+
+        Raises as `send`; OMSRuntimeException 1418 when a lease has expired, does not hold an offset any more, or is of
+        another system.
+        """
         ...
 
     def submit(self, batch: OutgoingBatch) -> Awaitable[Placement]:

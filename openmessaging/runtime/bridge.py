@@ -9,14 +9,24 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, cast
 
+import msgspec
+
 from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.blocking_spi import BlockingDriver
-from openmessaging.model.spi import Driver, DriverFactory, OutgoingBatch, Placement, Subscription, SubscriptionSpec
+from openmessaging.model.spi import (
+    Driver,
+    DriverFactory,
+    OutgoingBatch,
+    Placement,
+    Settlement,
+    Subscription,
+    SubscriptionSpec,
+)
 
 _starting = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
@@ -42,10 +52,10 @@ class Bridged:
     """Every method of an object that belongs to the loop, callable from any thread; raises what the method raises."""
 
     def __init__(self, inner: Any) -> None:
-        self._inner = inner
+        self.inner = inner
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        call = partial(_call, getattr(self._inner, name))
+        call = partial(_call, getattr(self.inner, name))
         setattr(self, name, call)
         return call
 
@@ -60,11 +70,22 @@ class BridgedDriver(Bridged):
 
     def submit(self, batch: OutgoingBatch) -> Future[Placement]:
         """Hand one batch over in order and return at once."""
-        return _start(self._inner.submit, batch)
+        return _start(self.inner.submit, batch)
+
+    def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
+        """Store all batches and settle all messages, or do none of it."""
+        inner = [
+            msgspec.structs.replace(each, subscription=each.subscription.inner)
+            if isinstance(each.subscription, Bridged)
+            else each
+            for each in settlements
+        ]
+        placements: list[Placement] = _call(self.inner.commit, batches, inner)
+        return placements
 
     def subscribe(self, spec: SubscriptionSpec) -> Any:
         """Join a consumer group."""
-        subscription: Subscription = _call(self._inner.subscribe, spec)
+        subscription: Subscription = _call(self.inner.subscribe, spec)
         return Bridged(subscription)
 
 

@@ -136,6 +136,16 @@ class Lease:
                 self.pending.update(fresh)
                 raise
 
+    def check(self, offset: int) -> None:
+        """Raises OMSRuntimeException 1418 for a message that is settled."""
+        with self._mutex:
+            self._check_pending((offset,))
+
+    def settled(self, offsets: Iterable[int]) -> None:
+        """Note that messages were settled otherwise, in a transaction."""
+        with self._mutex:
+            self.pending.difference_update(offsets)
+
     def nack(self, offsets: Sequence[int], delay: float | None, reason: str) -> None:
         """Give messages back as failed. Raises OMSRuntimeException 1418 for one that is settled, or a lease over."""
         with self._mutex:

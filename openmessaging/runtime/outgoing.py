@@ -155,7 +155,9 @@ class Checked(NamedTuple):
 
 
 def checked_records(messages: Sequence[Message], max_body_bytes: int) -> Checked:
-    """The records of many messages, at least one; raises as `checked_record`."""
+    """The records of many messages; raises as `checked_record`."""
+    if not messages:
+        return Checked([], False, 0)
     records = [message.record for message in messages]
     sizes = [len(record.data) for record in records]
     if max(sizes) <= max_body_bytes and not [

@@ -52,6 +52,17 @@ def test_everything_works_over_the_bridge(memory: str) -> None:
         assert caught.value.code == 1404
 
 
+def test_a_transaction_over_the_bridge(memory: str) -> None:
+    with connect(memory) as access_point, access_point.create_producer() as producer:
+        producer.send(producer.create_message("orders", b"0"))
+        with access_point.create_pull_consumer("orders", group="g") as consumer:
+            with producer.transaction() as tx:
+                tx.ack(consumer.receive(timeout=5))
+                tx.send(producer.create_message("invoices", b"1"))
+            assert tx.results[0].offset == 0
+            assert access_point.resource_manager().describe_group("orders", "g").lag == 0
+
+
 def test_many_threads_share_one_loop(memory: str) -> None:
     with connect(memory) as access_point, access_point.create_producer() as producer:
         offsets: list[int] = []

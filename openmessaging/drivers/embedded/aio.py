@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any
 
 from openmessaging.broker.runner import Runner
+from openmessaging.broker.transactions import Settled
+from openmessaging.broker.transactor import Transactor
 from openmessaging.broker.wakeups import Wake
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
 from openmessaging.model.errors import OMSRuntimeException
@@ -22,6 +24,7 @@ from openmessaging.model.spi import (
     OutgoingBatch,
     Placement,
     QueueInfo,
+    Settlement,
     SubscriptionSpec,
 )
 
@@ -32,10 +35,11 @@ Sent = tuple["asyncio.Future[Any]", list[Placement] | Placement]
 class LoopSender:
     """The sends of one event loop."""
 
-    def __init__(self, runner: Runner, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, runner: Runner, transactor: Transactor, loop: asyncio.AbstractEventLoop) -> None:
         self._runner = runner
         self._loop = loop
-        self._queued: list[tuple[Sequence[OutgoingBatch], asyncio.Future[Any], bool]] = []
+        self._transactor = transactor
+        self._queued: list[tuple[Sequence[OutgoingBatch], asyncio.Future[Any], bool, Sequence[Settled] | None]] = []
 
     def send(self, batches: Sequence[OutgoingBatch]) -> asyncio.Future[list[Placement]]:
         """Queue batches for the end of this turn of the loop."""
@@ -45,11 +49,17 @@ class LoopSender:
         """Queue one batch; the future has its placement."""
         return self._queue((batch,), single=True)
 
-    def _queue(self, batches: Sequence[OutgoingBatch], *, single: bool) -> asyncio.Future[Any]:
+    def commit(self, batches: Sequence[OutgoingBatch], settled: Sequence[Settled]) -> asyncio.Future[list[Placement]]:
+        """Queue batches that go with the settling of messages."""
+        return self._queue(batches, single=False, settled=settled)
+
+    def _queue(
+        self, batches: Sequence[OutgoingBatch], *, single: bool, settled: Sequence[Settled] | None = None
+    ) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self._queued:
             self._loop.call_soon(self._commit)
-        self._queued.append((batches, future, single))
+        self._queued.append((batches, future, single, settled))
         return future
 
     def _commit(self) -> None:
@@ -59,11 +69,14 @@ class LoopSender:
         lead = False
         with runner.lock:
             index = -1
-            for batches, future, single in queued:
+            for batches, future, single, settled in queued:
                 if future.done():  # cancelled before anything was done
                     continue
                 try:
-                    placements, index = runner.stage_send_locked(batches)
+                    if settled is None:
+                        placements, index = runner.stage_send_locked(batches)
+                    else:
+                        placements, index = self._transactor.stage_commit_locked(batches, settled)
                 except Exception as cause:
                     future.set_exception(cause)
                 else:
@@ -113,12 +126,16 @@ class EmbeddedDriver:
             for old in list(self._senders):
                 if old.is_closed():
                     self._senders.pop(old, None)
-            sender = self._senders[loop] = LoopSender(self._runner, loop)
+            sender = self._senders[loop] = LoopSender(self._runner, self._blocking.transactor, loop)
         return sender
 
     async def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
         """Store all batches or none."""
         return await self._sender().send(batches)
+
+    async def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
+        """Store all batches and settle all messages, or do none of it."""
+        return await self._sender().commit(batches, self._blocking.settled(settlements))
 
     def submit(self, batch: OutgoingBatch) -> Awaitable[Placement]:
         """Hand one batch over; the awaitable completes when it is durable."""
@@ -217,7 +234,8 @@ class EmbeddedSubscription:
 
     def __init__(self, blocking: BlockingSubscription, runner: Runner) -> None:
         self._blocking = blocking
-        self._runner = runner
+        self.runner = runner
+        self.group = blocking.group
         self.ack = blocking.ack
         self.nack = blocking.nack
         self.release = blocking.release
@@ -226,12 +244,12 @@ class EmbeddedSubscription:
     async def fetch(self, max_messages: int, max_bytes: int, wait: float) -> list[Delivery]:
         """Messages as soon as there are any; empty after `wait` seconds. Nothing is leased while it waits, so
         cancelling it loses nothing."""
-        group = self._blocking.group
-        receive = self._runner.receive
+        group = self.group
+        receive = self.runner.receive
         return await _until(
             wait,
             lambda wake: receive(group, max_messages, max_bytes, wake),
-            lambda wake: self._runner.forget_receiver(group, wake),
+            lambda wake: self.runner.forget_receiver(group, wake),
         )
 
     async def flush(self) -> None:

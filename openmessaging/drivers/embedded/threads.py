@@ -12,9 +12,11 @@ from openmessaging.broker.entry import Extend
 from openmessaging.broker.group import Group
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.store import Store
+from openmessaging.broker.transactions import Settled
+from openmessaging.broker.transactor import Transactor
 from openmessaging.broker.wakeups import Wake
-from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException
-from openmessaging.model.spi import Capability, Delivery, OutgoingBatch, Placement, SubscriptionSpec
+from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, error
+from openmessaging.model.spi import Capability, Delivery, OutgoingBatch, Placement, Settlement, SubscriptionSpec
 
 CAPABILITIES = frozenset(Capability)
 MAX_BODY_BYTES = 4 << 20
@@ -28,11 +30,28 @@ class BlockingEmbeddedDriver(Admin):
 
     def __init__(self, store: Store, release: Callable[[], None]) -> None:
         super().__init__(store.runner)
+        self.transactor = Transactor(store.runner)
         self._release: Callable[[], None] | None = release
 
     def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
         """Store all batches or none; returns when they are as durable as the store's flush mode says."""
         return self.runner.send(batches)
+
+    def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
+        """Store all batches and settle all messages, in one entry of the log, or do none of it."""
+        return self.transactor.commit(batches, self.settled(settlements))
+
+    def settled(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """Settlements as the broker knows them. Raises 1418 for one of another store."""
+        found: list[Settled] = []
+        for settlement in settlements:
+            subscription = settlement.subscription
+            if getattr(subscription, "runner", None) is not self.runner:
+                step = "Acknowledge it with its consumer, after the transaction"
+                raise error(1418, "a message that was received elsewhere", next_step=step, field="receipt")
+            group: Group = subscription.group  # type: ignore[attr-defined] # one of the two faces'
+            found.append(Settled(group.id, settlement.lease_id, settlement.offsets))
+        return found
 
     def submit(self, batch: OutgoingBatch) -> Future[Placement]:
         """Append one batch now; the future completes when it is durable."""
@@ -82,13 +101,13 @@ class BlockingSubscription:
 
     def __init__(self, driver: BlockingEmbeddedDriver, group: Group, spec: SubscriptionSpec) -> None:
         self._driver = driver
-        self._runner = driver.runner
+        self.runner = driver.runner
         self.group = group
         self._broadcast = spec.broadcast
 
     def fetch(self, max_messages: int, max_bytes: int, wait: float) -> list[Delivery]:
         """Messages as soon as there are any; empty after `wait` seconds."""
-        runner, group = self._runner, self.group
+        runner, group = self.runner, self.group
         return until(
             runner,
             wait,
@@ -98,37 +117,37 @@ class BlockingSubscription:
 
     def ack(self, lease_id: int, offsets: Sequence[int] | None) -> None:
         """Settle offsets of a lease."""
-        self._runner.ack(self.group.id, lease_id, offsets)
+        self.runner.ack(self.group.id, lease_id, offsets)
 
     def nack(self, lease_id: int, offsets: Sequence[int] | None, delay: float | None, reason: str) -> None:
         """Give messages back as failed."""
         group_id = self.group.id
-        self._runner.give_back(
+        self.runner.give_back(
             lambda engine, now_ms: engine.decide_nack(now_ms, group_id, lease_id, offsets, delay, reason)
         )
 
     def release(self, lease_id: int, offsets: Sequence[int] | None) -> None:
         """Give messages back that were never handled."""
         group_id = self.group.id
-        self._runner.give_back(lambda engine, now_ms: engine.decide_release(now_ms, group_id, lease_id, offsets))
+        self.runner.give_back(lambda engine, now_ms: engine.decide_release(now_ms, group_id, lease_id, offsets))
 
     def move(self, lease_id: int, offsets: Sequence[int] | None, target: str | None) -> None:
         """Send dead letters to `target` (None: where each came from) under their old ids and settle them here, in one
         step; returns when that is durable. Raises 1418, 1404, 1405, 1416 as `Engine.decide_move`."""
         group_id = self.group.id
-        self._runner.change(lambda engine, now_ms: engine.decide_move(now_ms, group_id, lease_id, offsets, target))
+        self.runner.change(lambda engine, now_ms: engine.decide_move(now_ms, group_id, lease_id, offsets, target))
 
     def extend(self, lease_id: int, invisible_time: float) -> int:
         """Let a lease last longer; returns its new deadline in ms."""
         group_id = self.group.id
-        entry = self._runner.give_back(
+        entry = self.runner.give_back(
             lambda engine, now_ms: engine.decide_extend(now_ms, group_id, lease_id, invisible_time)
         )
         return next(operation.deadline_ms for operation in entry.operations if isinstance(operation, Extend))
 
     def flush(self) -> None:
         """Return when every settlement made so far is durable."""
-        self._runner.flush()
+        self.runner.flush()
 
     def close(self) -> None:
         """Let go; a broadcast group ends with its only consumer."""

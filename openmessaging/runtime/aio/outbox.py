@@ -15,7 +15,7 @@ from typing import Any
 
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Message
-from openmessaging.model.spi import Driver, Placement
+from openmessaging.model.spi import Driver, Placement, Settlement
 from openmessaging.runtime.aio.primitives import Future
 from openmessaging.runtime.aio.whole import send_whole
 from openmessaging.runtime.open_batch import OpenBatch
@@ -33,6 +33,7 @@ class Outbox:
     ) -> None:
         self._driver = driver
         self._packer = packer
+        self.capabilities = driver.capabilities
         self._linger = linger
         self._batch_bytes = batch_bytes
         self._buffer_bytes = buffer_bytes
@@ -248,8 +249,16 @@ class Outbox:
         if self._room:
             self._give_room()
 
-    async def put_many(self, messages: Sequence[Message]) -> SendResults:
-        """Store a list whole or not at all, in order after what was put before."""
+    def check(self, messages: Sequence[Message]) -> int:
+        """The bytes of messages that `put_many` will take; raises as that does for bad ones."""
+        for message in messages:
+            self._packer.full(message.destination)
+        return checked_records(messages, self._max_body).size
+
+    async def put_many(
+        self, messages: Sequence[Message], settlements: Sequence[Settlement] | None = None
+    ) -> SendResults:
+        """Store a list whole or not at all, in order after what was put before; with `settlements` as one commit."""
         self._flush_open()
         checked = checked_records(messages, self._max_body)
         size = checked.size
@@ -257,7 +266,7 @@ class Outbox:
             await self._wait_for_room(size)
         self._used += size
         try:
-            return await send_whole(self._driver, self._packer, messages, checked, self._timeout)
+            return await send_whole(self._driver, self._packer, messages, checked, self._timeout, settlements)
         finally:
             self._release(size)
 

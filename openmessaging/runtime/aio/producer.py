@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, overload
 from openmessaging.model.errors import unsupported
 from openmessaging.model.key_value import PropertyValue
 from openmessaging.model.message import Message, Record, body_too_large
+from openmessaging.model.spi import Capability
 from openmessaging.runtime.aio.extension import Extension
 from openmessaging.runtime.aio.lifecycle import Service
 from openmessaging.runtime.aio.outbox import Outbox
 from openmessaging.runtime.aio.primitives import Future
+from openmessaging.runtime.aio.transaction import Transaction
 from openmessaging.runtime.interceptor import InterceptContext, ProducerInterceptor, logger, run_post, run_pre
 from openmessaging.runtime.outgoing import Packer, new_message
 from openmessaging.runtime.result import SendResult, SendResults
@@ -142,6 +144,17 @@ class Producer(Service):
                 self.send_async(each).add_listener(_forget)
         except Exception as failure:
             logger.debug("one-way message dropped: %s", failure)
+
+    def transaction(self) -> Transaction:
+        """A transaction over any queues, which can also acknowledge what was received: all of it takes effect in one
+        step, or nothing. Use it with `async with`; see `Transaction`.
+
+        Raises OMSRuntimeException 1503 outside STARTED, OMSUnsupportException where the system has none.
+        """
+        self._require_started()
+        if Capability.TRANSACTIONS not in self._outbox.capabilities:
+            raise unsupported("transaction", next_step="Send without one")
+        return Transaction(self._outbox, self._interceptors, self._settings[2])
 
     async def prepare(self, message: Message) -> SendResult:
         """Send as part of a transaction: not provided yet, raises OMSUnsupportException."""

@@ -6,16 +6,21 @@ from collections.abc import Sequence
 
 from openmessaging.model.errors import error
 from openmessaging.model.message import Message
-from openmessaging.model.spi import Capability, OutgoingBatch
+from openmessaging.model.spi import Capability, OutgoingBatch, Settlement
 from openmessaging.runtime.aio.primitives import Driver, call, call_within
 from openmessaging.runtime.outgoing import Checked, Packer, spread
 from openmessaging.runtime.result import SendResults, SentOrigin
 
 
 async def send_whole(
-    driver: Driver, packer: Packer, messages: Sequence[Message], checked: Checked, timeout: float
+    driver: Driver,
+    packer: Packer,
+    messages: Sequence[Message],
+    checked: Checked,
+    timeout: float,
+    settlements: Sequence[Settlement] | None = None,
 ) -> SendResults:
-    """Store messages, as checked, and give them the provider's values.
+    """Store messages, as checked, and give them the provider's values; with `settlements` as one commit.
 
     Raises what `Producer.send` raises; OMSRuntimeException 1418 where the list needs several batches and the driver
     cannot store them as one.
@@ -35,10 +40,13 @@ async def send_whole(
             outgoing, origin = packer.pack(name, partition, theirs, keyed)
             batches.append(outgoing)
             places.append((origin, members))
-    if len(batches) > 1 and Capability.ATOMIC_BATCH not in driver.capabilities:
+    if settlements is None and len(batches) > 1 and Capability.ATOMIC_BATCH not in driver.capabilities:
         step = "Send one list per queue and partition"
         raise error(1418, "this system cannot store a list over several partitions or queues whole", next_step=step)
-    placements = await call_within(timeout, driver.send, batches)
+    if settlements is None:
+        placements = await call_within(timeout, driver.send, batches)
+    else:
+        placements = await call_within(timeout, driver.commit, batches, settlements)
     for (origin, placed), placement in zip(places, placements, strict=True):
         origin.placement = placement
         chosen = messages if len(batches) == 1 else [messages[index] for index in placed]

@@ -14,7 +14,7 @@ from functools import partial
 from openmessaging.model.blocking_spi import BlockingDriver, Pending
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Message
-from openmessaging.model.spi import Placement
+from openmessaging.model.spi import Placement, Settlement
 from openmessaging.runtime.open_batch import OpenBatch
 from openmessaging.runtime.outgoing import Packer, checked_record, checked_records, is_directed
 from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
@@ -37,6 +37,7 @@ class Outbox:
     ) -> None:
         self._driver = driver
         self._packer = packer
+        self.capabilities = driver.capabilities
         self._linger = linger
         self._batch_bytes = batch_bytes
         self._buffer_bytes = buffer_bytes
@@ -62,15 +63,22 @@ class Outbox:
             return self._put_whole((message,))[0]
         return self._combiner.put(message)
 
-    def put_many(self, messages: Sequence[Message]) -> SendResults:
-        """Store a list whole or not at all, in order after what this thread submitted."""
+    def check(self, messages: Sequence[Message]) -> int:
+        """The bytes of messages that `put_many` will take; raises as that does for bad ones."""
+        for message in messages:
+            self._packer.full(message.destination)
+        return checked_records(messages, self._max_body).size
+
+    def put_many(self, messages: Sequence[Message], settlements: Sequence[Settlement] | None = None) -> SendResults:
+        """Store a list whole or not at all, in order after what this thread submitted; with `settlements` as one
+        commit."""
         if self._left:
             self._flush_open()
-        return self._put_whole(messages)
+        return self._put_whole(messages, settlements)
 
-    def _put_whole(self, messages: Sequence[Message]) -> SendResults:
+    def _put_whole(self, messages: Sequence[Message], settlements: Sequence[Settlement] | None = None) -> SendResults:
         checked = checked_records(messages, self._max_body)
-        return send_whole(self._driver, self._packer, messages, checked, self._timeout)
+        return send_whole(self._driver, self._packer, messages, checked, self._timeout, settlements)
 
     def submit(self, message: Message) -> Future[SendResult]:
         """Take a message at once; waits only while the box is full. Raises OMSTimeOutException 1410."""
