@@ -45,9 +45,13 @@ class Admin(Looking):
     def delete_queue(self, name: str) -> None:
         """Raises 1404 when missing."""
         runner = self.runner
-        with runner.lock:
-            partitions = [partition.id for partition in runner.engine.queue(name).partitions]
-        runner.change(lambda engine, now_ms: engine.decide_delete_queue(now_ms, name))
+        partitions: list[int] = []
+
+        def decide(engine: Engine, now_ms: int) -> Entry:
+            partitions.extend(partition.id for partition in engine.queue(name).partitions)
+            return engine.decide_delete_queue(now_ms, name)
+
+        runner.change(decide)
         with runner.lock:
             runner.readers.fire(partitions)  # they learn that it is gone
             for partition_id in partitions:
@@ -91,7 +95,7 @@ class Admin(Looking):
         if queue is None:
             self.runner.change(lambda engine, now_ms: engine.decide_require_queue(now_ms, name))
             queue = engine.queue(name)
-        return len(queue.partitions)
+        return queue.count
 
     # ---- groups --------------------------------------------------------------------------------------------------
 

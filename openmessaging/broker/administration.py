@@ -190,9 +190,10 @@ def place(queue: Queue, to: str | Sequence[int]) -> list[int]:
             text = f"{to!r} is no position here"
             raise error(1418, text, next_step="Give earliest, latest, offset:<n> or ts:<ms>", field="start")
         to = [int(number)] * len(partitions)
-    if len(to) != len(partitions):
+    if not queue.count <= len(to) <= len(partitions):
         raise error(1418, f"{len(to)} offsets for {len(partitions)} partitions", field="start")
-    return [min(max(offset, each.start), each.end) for offset, each in zip(to, partitions, strict=True)]
+    given = [*to, *(lane.start for lane in partitions[len(to) :])]  # lanes made since the offsets were looked up
+    return [min(max(offset, each.start), each.end) for offset, each in zip(given, partitions, strict=True)]
 
 
 def check_config(config: GroupConfig) -> None:

@@ -57,12 +57,12 @@ def bury(
 
 def move(draft: Draft, contents: Contents, lease: HeldLease, spans: list[tuple[int, int]], target: str | None) -> None:
     """Add dead letters to the draft as messages of `target` (None: the queue each came from), without what they
-    gained; they keep their ids, and their partition where the queue has it.
+    gained; they keep their ids, their priority, and their partition where the queue has it.
 
     Raises 1418 for a message that came from no queue, and what `Draft.require_queue` raises.
     """
     partition_id = lease.cursor.partition.id
-    found: dict[tuple[str, int | None], list[Record]] = {}
+    found: dict[tuple[str, int | None, int | None], list[Record]] = {}
     for start, end in spans:
         for offset in range(start, end):
             record = _original(contents, partition_id, offset)
@@ -77,11 +77,15 @@ def move(draft: Draft, contents: Contents, lease: HeldLease, spans: list[tuple[i
             kept = {key: value for key, value in properties.items() if not key.startswith(PREFIX)}
             record.properties = kept or None
             draft.require_queue(name)
+            if isinstance(number, int):
+                number = draft.base(str(properties.get(f"{PREFIX}queue")), number)
             fits = isinstance(number, int) and 0 <= number < draft.partitions(name)
-            found.setdefault((name, number if fits else None), []).append(record)
-    for (name, number), records in found.items():
+            given = (record.headers or {}).get("priority")
+            priority = given if isinstance(given, int) else None
+            found.setdefault((name, number if fits else None, priority), []).append(record)
+    for (name, number, priority), records in found.items():
         for batch in _batches(records, draft.now_ms):
-            draft.place(name, number, batch)
+            draft.place(name, number, batch, priority)
 
 
 def _original(contents: Contents, partition_id: int, offset: int) -> Record:

@@ -12,7 +12,8 @@ def describe_queue(queue: Queue) -> QueueInfo:
     """A queue; messages that are not durable yet do not count."""
     offsets = [(partition.start, partition.visible) for partition in queue.partitions]
     messages = sum(end - start for start, end in offsets)
-    return QueueInfo(queue.name, len(offsets), messages, offsets, sorted(queue.groups), dict(queue.config))
+    lanes = [(lane.base, lane.priority) for lane in queue.partitions[queue.count :]]
+    return QueueInfo(queue.name, queue.count, messages, offsets, sorted(queue.groups), dict(queue.config), lanes)
 
 
 def describe_group(group: Group, contents: Contents) -> GroupInfo:

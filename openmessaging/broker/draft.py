@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
-from openmessaging.broker.entry import AnyOperation, CreateQueue, Entry, Placed
+from openmessaging.broker.entry import AnyOperation, CreateLane, CreateQueue, Entry, Placed
 from openmessaging.broker.queue import Queue, check_config
 from openmessaging.broker.state import State
 from openmessaging.model.batch import Batch
 from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.headers import DEFAULT_PRIORITY
 from openmessaging.model.spi import OutgoingBatch
 
 
@@ -38,6 +39,8 @@ class Draft:
         self._placed: list[Placed] = []
         self._batches: list[Batch] = []
         self._created: dict[str, CreateQueue] = {}
+        self._lanes: dict[tuple[str, int, int], int] = {}
+        self._next_partition_id = state.next_partition_id
         self._ends: dict[int, int] = {}
         self._turns: dict[str, int] = {}
 
@@ -73,23 +76,32 @@ class Draft:
             raise error(
                 1416, f"there are {self._limits.max_queues:,} queues", next_step="Delete one that is not needed"
             )
-        first_id = state.next_partition_id + sum(created.partitions for created in self._created.values())
-        operation = CreateQueue(name, state.next_queue_id + len(self._created), first_id, partitions, config)
+        queue_id = state.next_queue_id + len(self._created)
+        operation = CreateQueue(name, queue_id, self._next_partition_id, partitions, config)
+        self._next_partition_id += partitions
         self._created[name] = operation
         self.operations.append(operation)
 
     def partitions(self, name: str) -> int:
-        """How many partitions a queue has that is there or was created here."""
+        """How many partitions, lanes left out, a queue has that is there or was created here."""
         created = self._created.get(name)
-        return created.partitions if created is not None else len(self._state.queues[name].partitions)
+        return created.partitions if created is not None else self._state.queues[name].count
 
     def send(self, outgoing: OutgoingBatch) -> None:
         """Put a batch into its queue, which comes into being on first use. Raises as `require_queue` and `place`."""
         self.require_queue(outgoing.destination)
-        self.place(outgoing.destination, outgoing.partition, outgoing.batch)
+        self.place(outgoing.destination, outgoing.partition, outgoing.batch, outgoing.priority)
 
-    def place(self, name: str, number: int | None, batch: Batch) -> None:
-        """Put a batch into a partition (None: the one whose turn it is) of a queue that is there or was created here.
+    def base(self, name: str, number: int) -> int:
+        """The partition that a number of a queue stands for: that of a lane is the one it belongs to."""
+        queue = self._state.queues.get(name)
+        if queue is None or not 0 <= number < len(queue.partitions):
+            return number
+        return queue.partitions[number].base
+
+    def place(self, name: str, number: int | None, batch: Batch, priority: int | None = None) -> None:
+        """Put a batch into a partition (None: the one whose turn it is) of a queue that is there or was created here,
+        or into its lane for a priority (1 to 10; any other number counts as none).
 
         Raises 1418 for a number that the queue does not have.
         """
@@ -99,13 +111,33 @@ class Draft:
             number = queue.next_partition() if queue is not None else self._next_turn(name, count)
         elif not 0 <= number < count:
             raise no_partition(name, number, count)
-        partition_id = self._created[name].first_partition_id + number if queue is None else queue.partitions[number].id
+        if priority is not None and priority != DEFAULT_PRIORITY and 1 <= priority <= 10:
+            partition_id = self._lane(name, number, priority)
+        elif queue is None:
+            partition_id = self._created[name].first_partition_id + number
+        else:
+            partition_id = queue.partitions[number].id
         base = self._ends.get(partition_id)
         if base is None:
-            base = queue.partitions[number].end if queue is not None else 0
+            stored = self._state.partitions.get(partition_id)
+            base = stored.end if stored is not None else 0
         self._ends[partition_id] = base + batch.count
         self._placed.append(Placed(partition_id, base, batch.count, self.now_ms))
         self._batches.append(batch)
+
+    def _lane(self, name: str, number: int, priority: int) -> int:
+        """The partition id of a lane, which is created when missing."""
+        queue = self._state.queues.get(name)
+        if queue is not None and (lane := queue.lanes.get((number, priority))) is not None:
+            return lane.id
+        place = name, number, priority
+        partition_id = self._lanes.get(place)
+        if partition_id is None:
+            partition_id = self._lanes[place] = self._next_partition_id
+            self._next_partition_id += 1
+            queue_id = self._created[name].queue_id if queue is None else queue.id
+            self.operations.append(CreateLane(queue_id, partition_id, number, priority))
+        return partition_id
 
     def _next_turn(self, name: str, count: int) -> int:
         turn = self._turns.get(name, -1) + 1

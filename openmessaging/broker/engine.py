@@ -21,7 +21,7 @@ from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.draft import Draft, Limits
 from openmessaging.broker.entry import AnyOperation, Entry, Extend, Lease, Placed, Retry, Settle
 from openmessaging.broker.group import Group
-from openmessaging.broker.key_order import KeyOrder
+from openmessaging.broker.key_order import InFlight, KeyOrder
 from openmessaging.broker.lease import HeldLease, held_ranges
 from openmessaging.broker.state import Contents
 from openmessaging.broker.transactions import Settled
@@ -69,11 +69,11 @@ class Engine(Administration):
         if len(batches) == 1:
             outgoing = batches[0]
             queue = self.queues.get(outgoing.destination)
-            if queue is not None:
+            if queue is not None and outgoing.priority is None:
                 number = outgoing.partition
                 if number is None:
                     number = queue.next_partition()
-                if 0 <= number < len(queue.partitions):
+                if 0 <= number < queue.count:
                     partition = queue.partitions[number]
                     batch = outgoing.batch
                     return Entry(now_ms, (), (Placed(partition.id, partition.end, batch.count, now_ms),), (batch,))
@@ -87,21 +87,37 @@ class Engine(Administration):
         return transactions.commit(Draft(self, self.limits, now_ms), batches, settled, self.held)
 
     def decide_receive(self, now_ms: int, group: Group, max_messages: int, bound: Bound) -> Entry:
-        """Lease at most that many messages: what is due again first, then new ones; partitions take turns.
+        """Lease at most that many messages: what is due again first, then new ones; partitions take turns, and so do
+        priorities (see `openmessaging.broker.priority`).
 
         The entry has no operations when there is nothing. Raises 1404 when the group was deleted.
         """
         if self.groups.get(group.id) is not group:
             raise error(1404, f"the consumer group {group.name} was deleted", next_step="Subscribe again")
+        reception = _Reception(self.next_lease_id, group, now_ms, max_messages, bound)
+        if group.queue.lanes:
+            group.turns.receive(
+                group.queue.levels,
+                max_messages,
+                lambda number: self._ready(reception, group, group.cursors[number]),
+                lambda numbers, messages: self._serve_some(reception, group, numbers, messages),
+            )
+            return Entry(now_ms, reception.operations)
         cursors = group.cursors
         turn = group.turn = (group.turn + 1) % len(cursors)
         if turn:
             cursors = cursors[turn:] + cursors[:turn]
-        reception = _Reception(self.next_lease_id, group, now_ms, max_messages, bound)
+        self._serve(reception, group, cursors)
+        return Entry(now_ms, reception.operations)
+
+    def _serve(self, reception: _Reception, group: Group, cursors: Sequence[Cursor]) -> None:
+        """Lease from some cursors, in their order, until the reception wants no more."""
+        now_ms = reception.now_ms
         if group.config.order == "key":
             for cursor in cursors:
                 if reception.open:
-                    self._receive_keys(reception, cursor)
+                    for start, end, deliveries in self._keys(group, cursor).pick(now_ms, reception.messages):
+                        reception.lease(cursor, start, end, deliveries)
         else:
             for cursor in cursors:
                 if reception.open and len(cursor.waiting):
@@ -110,13 +126,38 @@ class Engine(Administration):
             for cursor in cursors:
                 if reception.open and cursor.next < cursor.partition.visible:
                     reception.lease(cursor, cursor.next, cursor.partition.visible, 0)
-        return Entry(now_ms, reception.operations)
 
-    def _receive_keys(self, reception: _Reception, cursor: Cursor) -> None:
+    def _serve_some(self, reception: _Reception, group: Group, numbers: Sequence[int], messages: int) -> int:
+        """As `_serve`, from partitions by number, at most that many messages; returns how many."""
+        wanted = reception.messages
+        if not reception.open:
+            return 0
+        reception.messages = limit = min(messages, wanted)
+        self._serve(reception, group, [group.cursors[number] for number in numbers])
+        served = limit - reception.messages
+        reception.messages = wanted - served
+        if served == limit:  # it closed for that reason only
+            reception.open = reception.messages > 0
+        return served
+
+    def _ready(self, reception: _Reception, group: Group, cursor: Cursor) -> int:
+        """How many messages of a cursor may be handed out, counted up to what is wanted."""
+        wanted = reception.messages
+        if group.config.order == "key":
+            return self._keys(group, cursor).ready(reception.now_ms, wanted)
+        due = sum(span.end - span.start for span in cursor.waiting.due(reception.now_ms, wanted))
+        return min(due + max(cursor.partition.visible - cursor.next, 0), wanted)
+
+    def _keys(self, group: Group, cursor: Cursor) -> KeyOrder:
+        """The key order of a cursor; the lanes of a partition get theirs together."""
         if cursor.keys is None:
-            cursor.keys = KeyOrder(cursor, self.contents.keys)
-        for start, end, deliveries in cursor.keys.pick(reception.now_ms, reception.messages):
-            reception.lease(cursor, start, end, deliveries)
+            family = group.family(cursor.partition.base)
+            shared = InFlight() if len(family) > 1 else None
+            made = [KeyOrder(each, self.contents.keys, shared) for each in family]
+            for each, keys in zip(family, made, strict=True):
+                each.keys = keys
+        assert cursor.keys is not None
+        return cursor.keys
 
     def decide_ack(self, group_id: int, lease_id: int, offsets: Sequence[int] | None) -> Settle:
         """Settle offsets of a lease, None: all that is left. Apply it in an entry.

@@ -153,6 +153,15 @@ class Trim(Operation, tag=15, frozen=True):
     start: int
 
 
+class CreateLane(Operation, tag=45, frozen=True):
+    """The partition `base` of a queue gets a lane for a priority: one more partition, behind those there are."""
+
+    queue_id: int
+    partition_id: int
+    base: int
+    priority: int
+
+
 AnyOperation = (
     CreateNamespace
     | DeleteNamespace
@@ -169,6 +178,7 @@ AnyOperation = (
     | ReleaseAll
     | Seek
     | Trim
+    | CreateLane
 )
 
 

@@ -1,4 +1,4 @@
-"""A consumer group: its settings and a cursor per partition of its queue."""
+"""A consumer group: its settings and a cursor per partition of its queue, lanes included."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from openmessaging.broker import ranges
 from openmessaging.broker.cursor import Cursor
+from openmessaging.broker.partition import Partition
+from openmessaging.broker.priority import Turns
 from openmessaging.model.spi import GroupConfig
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ MAX_BACKOFF_MS = 366 * 86_400_000
 class Group:
     """A group of one queue. `cursors` are in order of the partitions' numbers."""
 
-    __slots__ = ("by_partition", "config", "cursors", "id", "name", "queue", "turn")
+    __slots__ = ("by_partition", "config", "cursors", "id", "name", "queue", "turn", "turns")
 
     def __init__(self, group_id: int, name: str, queue: Queue, config: GroupConfig, starts: list[int]) -> None:
         self.id = group_id
@@ -28,6 +30,25 @@ class Group:
         self.cursors = [Cursor(partition, start) for partition, start in zip(queue.partitions, starts, strict=True)]
         self.by_partition = {cursor.partition.id: cursor for cursor in self.cursors}
         self.turn = 0  # the partition that is served first; soft state
+        self.turns = Turns()
+        """Whose turn it is among priorities; soft state."""
+
+    def add_cursor(self, lane: Partition) -> None:
+        """A lane came into being: the group starts at its beginning."""
+        cursor = Cursor(lane, 0)
+        self.cursors.append(cursor)
+        self.by_partition[lane.id] = cursor
+        self.forget_keys(lane.base)
+
+    def family(self, base: int) -> list[Cursor]:
+        """The cursors of a partition and its lanes."""
+        lanes = [lane.number for (of, _), lane in self.queue.lanes.items() if of == base]
+        return [self.cursors[number] for number in (base, *lanes)]
+
+    def forget_keys(self, base: int) -> None:
+        """Drop what is known of the key order of a partition and its lanes: it is read again when next needed."""
+        for cursor in self.family(base):
+            cursor.keys = None
 
     @property
     def dead_letter_queue(self) -> str:

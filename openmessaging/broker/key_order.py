@@ -2,7 +2,8 @@
 
 A head that is in flight or waits for its retry holds back its line until it is settled (a dead letter is settled too);
 messages without a key stand in no line. A key is expected to live in one partition, as the producer's choice by key
-ensures; between partitions there is no order.
+ensures; between partitions there is no order. The lanes of a partition have lines of their own: a message may overtake
+one of its key that has another priority, but never while that one is in flight (`InFlight`).
 
 This is soft state, read from the stored messages: at most `LOOK_AHEAD` messages behind heads are held; when more of
 them queue up, scanning stops until some are settled. Nothing here is in the log, and `Engine.apply` only keeps it up
@@ -27,14 +28,46 @@ ReadKeys = Callable[[int, int, int], list[str | None]]
 """Keys of the messages `[start, end)` of a partition id."""
 
 
+class InFlight:
+    """The keys in flight in any of a partition's lanes, and the heads of other lanes that wait for them."""
+
+    __slots__ = ("_behind", "keys")
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+        self._behind: dict[str, list[tuple[KeyOrder, int]]] = {}
+
+    def claim(self, lane: KeyOrder, offset: int, key: str | None) -> bool:
+        """Whether a head may go out, which it then counts as; else its lane gets it back when the key is free."""
+        if key in self.keys:
+            self._behind.setdefault(key, []).append((lane, offset))
+            return False
+        if key is not None:
+            self.keys.add(key)
+        return True
+
+    def free(self, key: str | None) -> bool:
+        """A key is in flight no more; whether a head waited for that."""
+        if key is None:
+            return False
+        self.keys.discard(key)
+        heads = self._behind.pop(key, ())
+        for lane, offset in heads:
+            lane.step_forward(offset)
+        return bool(heads)
+
+
 class KeyOrder:
-    """Lines by key, and the heads that may go out."""
+    """Lines by key, and the heads that may go out; `shared` when the partition has lanes."""
 
-    __slots__ = ("_cursor", "_keys", "_later", "_lines", "_offered", "_parked", "_read", "_ready", "_scanned")
+    __slots__ = (
+        "_cursor", "_keys", "_later", "_lines", "_offered", "_parked", "_read", "_ready", "_scanned", "_shared"
+    )  # fmt: skip
 
-    def __init__(self, cursor: Cursor, read: ReadKeys) -> None:
+    def __init__(self, cursor: Cursor, read: ReadKeys, shared: InFlight | None = None) -> None:
         self._cursor = cursor
         self._read = read
+        self._shared = shared
         self._lines: dict[str, deque[int]] = {}
         self._keys: dict[int, str] = {}
         self._ready: list[int] = []
@@ -48,9 +81,31 @@ class KeyOrder:
     def pick(self, now_ms: int, messages: int) -> list[tuple[int, int, int]]:
         """Heads that may go out, at most that many, as (start, end, deliveries so far). They count as offered until
         the lease is applied; the next call offers them again otherwise."""
+        self._take_back()
+        offered = self._offered
+        while (missing := messages - len(offered)) and (found := self._find(now_ms, missing)):
+            heads = [heappop(self._ready) for _ in range(min(missing, found))]
+            if self._shared is None:
+                offered.update(heads)
+            else:
+                offered.update(head for head in heads if self._shared.claim(self, head, self._keys.get(head)))
+        return self._runs(sorted(offered))
+
+    def ready(self, now_ms: int, messages: int) -> int:
+        """How many heads may go out, counted up to that many; fewer where one waits for another lane."""
+        self._take_back()
+        return min(self._find(now_ms, messages), messages)
+
+    def _take_back(self) -> None:
+        """What was offered and is not in flight was not handed out: the entry could not be stored."""
         for offset in self._offered:
             heappush(self._ready, offset)
+            if self._shared is not None:
+                self._shared.free(self._keys.get(offset))
         self._offered.clear()  # before reading, which may fail
+
+    def _find(self, now_ms: int, messages: int) -> int:
+        """Look for heads until that many are ready; how many are."""
         while self._later and self._later[0][0] <= now_ms:
             heappush(self._ready, heappop(self._later)[1])
         while len(self._ready) < messages and self._parked < LOOK_AHEAD:
@@ -59,9 +114,11 @@ class KeyOrder:
                 break
             self._scan(self._scanned, end)
             self._scanned = end
-        picked = [heappop(self._ready) for _ in range(min(messages, len(self._ready)))]
-        self._offered = set(picked)
-        return self._runs(picked)
+        return len(self._ready)
+
+    def step_forward(self, offset: int) -> None:
+        """Nothing of this head's key is in flight any more."""
+        heappush(self._ready, offset)
 
     def handed_out(self, start: int, end: int) -> None:
         """A lease of heads was applied."""
@@ -73,6 +130,8 @@ class KeyOrder:
             key = self._keys.pop(offset, None)
             if key is None:
                 continue
+            if self._shared is not None:
+                self._shared.free(key)
             line = self._lines[key]
             line.popleft()
             if line:
@@ -81,10 +140,14 @@ class KeyOrder:
             else:
                 del self._lines[key]
 
-    def returned(self, start: int, end: int, visible_ms: int) -> None:
-        """Messages in flight wait again; they stay heads."""
+    def returned(self, start: int, end: int, visible_ms: int) -> bool:
+        """Messages in flight wait again; they stay heads. Whether heads of other lanes may go out for that."""
+        freed = False
         for offset in range(start, end):
             heappush(self._later, (visible_ms, offset))
+            if self._shared is not None and self._shared.free(self._keys.get(offset)):
+                freed = True
+        return freed
 
     def _scan(self, start: int, end: int) -> None:
         waiting = self._cursor.waiting
@@ -99,8 +162,10 @@ class KeyOrder:
                 self._lines[key] = deque((offset,))
             if offset >= self._cursor.next:
                 heappush(self._ready, offset)
-            elif (span := waiting.at(offset)) is not None:  # else it is in flight
+            elif (span := waiting.at(offset)) is not None:
                 heappush(self._later, (span.visible_ms, offset))
+            elif self._shared is not None and key is not None:  # it is in flight
+                self._shared.keys.add(key)
 
     def _runs(self, offsets: list[int]) -> list[tuple[int, int, int]]:
         """Neighbours with equally many deliveries together."""

@@ -1,20 +1,40 @@
-"""A partition: one sequence of messages of a queue, numbered by offset."""
+"""A partition: one sequence of messages of a queue, numbered by offset.
+
+A lane is a partition beside another one, for its messages of one priority; see `openmessaging.broker.priority`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from openmessaging.model.headers import DEFAULT_PRIORITY
 
 if TYPE_CHECKING:
     from openmessaging.broker.queue import Queue
 
 
 class Partition:
-    """Messages `start` to `end` (exclusive) can be read; those below `visible` are durable and may be handed out."""
+    """Messages `start` to `end` (exclusive) can be read; those below `visible` are durable and may be handed out.
 
-    __slots__ = ("end", "id", "number", "queue", "start", "visible")
+    `base` is the number of the partition that a lane belongs to, or its own; `priority` is what its messages have.
+    """
 
-    def __init__(self, partition_id: int, number: int, queue: Queue, start: int = 0, end: int = 0) -> None:
+    __slots__ = ("base", "end", "id", "number", "priority", "queue", "start", "visible")
+
+    def __init__(
+        self,
+        partition_id: int,
+        number: int,
+        queue: Queue,
+        start: int = 0,
+        end: int = 0,
+        *,
+        base: int | None = None,
+        priority: int = DEFAULT_PRIORITY,
+    ) -> None:
         self.id = partition_id
+        self.base = number if base is None else base
+        self.priority = priority
         self.number = number
         self.queue = queue
         self.start = start

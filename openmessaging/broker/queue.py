@@ -31,15 +31,23 @@ def check_config(config: dict[str, Any]) -> None:
 
 
 class Queue:
-    """A queue by its full name `namespace://queue`. Its number of partitions never changes."""
+    """A queue by its full name `namespace://queue`.
 
-    __slots__ = ("_turn", "config", "groups", "id", "name", "partitions")
+    `partitions` are those it was created with, `count` in number, which never changes, and behind them its lanes: one
+    per partition and priority in use (`lanes`, by base number and priority).
+    """
+
+    __slots__ = ("_turn", "config", "count", "groups", "id", "lanes", "levels", "name", "partitions")
 
     def __init__(self, queue_id: int, name: str, config: dict[str, Any]) -> None:
         self.id = queue_id
         self.name = name
         self.config = config
         self.partitions: list[Partition] = []
+        self.count = 0
+        self.lanes: dict[tuple[int, int], Partition] = {}
+        self.levels: list[tuple[int, list[int]]] = []
+        """Numbers of the partitions of each priority, highest priority first; kept once there are lanes."""
         self.groups: dict[str, Group] = {}
         self._turn = 0
 
@@ -50,8 +58,17 @@ class Queue:
 
     def next_partition(self) -> int:
         """The number of the partition whose turn it is; not part of the state, for the choice is in the log."""
-        self._turn = (self._turn + 1) % len(self.partitions)
+        self._turn = (self._turn + 1) % self.count
         return self._turn
+
+    def add_lane(self, lane: Partition) -> None:
+        """Put a lane behind the partitions there are."""
+        self.partitions.append(lane)
+        self.lanes[lane.base, lane.priority] = lane
+        levels: dict[int, list[int]] = {}
+        for partition in self.partitions:
+            levels.setdefault(partition.priority, []).append(partition.number)
+        self.levels = sorted(levels.items(), reverse=True)
 
     def consumed_before(self) -> list[int]:
         """Per partition, the offset below which every group has settled everything; see `Partition.consumed_before`."""

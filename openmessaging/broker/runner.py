@@ -104,7 +104,13 @@ class Runner:
         if len(batches) == 1:
             outgoing = batches[0]
             queue = self.engine.queues.get(outgoing.destination)
-            if queue is not None and len(queue.partitions) == 1 and not outgoing.partition and not self.closed:
+            if (
+                queue is not None
+                and queue.count == 1
+                and not outgoing.partition
+                and outgoing.priority is None
+                and not self.closed
+            ):
                 return self._append_batch(queue.partitions[0], outgoing.batch)
         return self.stage_sent_locked(lambda engine, now_ms: engine.decide_send(now_ms, batches))
 

@@ -37,6 +37,8 @@ class _Queue(msgspec.Struct, array_like=True, gc=False):
     partitions: list[tuple[int, int, int]]
     """(id, start, end)"""
     groups: list[_Group]
+    lanes: list[tuple[int, int]] = []
+    """(base number, priority) of the last of the partitions: those that are lanes."""
 
 
 class _Lease(msgspec.Struct, array_like=True, gc=False):
@@ -72,7 +74,8 @@ def dump(state: State) -> bytes:
 def _dump_queue(queue: Queue) -> _Queue:
     groups = sorted(queue.groups.values(), key=lambda group: group.id)
     partitions = [(partition.id, partition.start, partition.end) for partition in queue.partitions]
-    return _Queue(queue.id, queue.name, queue.config, partitions, [_dump_group(group) for group in groups])
+    lanes = [(partition.base, partition.priority) for partition in queue.partitions[queue.count :]]
+    return _Queue(queue.id, queue.name, queue.config, partitions, [_dump_group(group) for group in groups], lanes)
 
 
 def _dump_group(group: Group) -> _Group:
@@ -107,8 +110,13 @@ def load(state: State, data: bytes) -> None:
 
 def _load_queue(state: State, stored: _Queue) -> None:
     queue = Queue(stored.id, stored.name, stored.config)
-    partitions = [Partition(x[0], number, queue, x[1], x[2]) for number, x in enumerate(stored.partitions)]
-    state.add_queue(queue, partitions)
+    count = len(stored.partitions) - len(stored.lanes)
+    state.add_queue(
+        queue, [Partition(x[0], number, queue, x[1], x[2]) for number, x in enumerate(stored.partitions[:count])]
+    )
+    for number, (base, priority) in enumerate(stored.lanes, count):
+        partition_id, start, end = stored.partitions[number]
+        state.add_lane(Partition(partition_id, number, queue, start, end, base=base, priority=priority))
     for x in stored.groups:
         config = msgspec.convert(x.config, GroupConfig)
         group = Group(x.id, x.name, queue, config, [cursor.next for cursor in x.cursors])

@@ -115,9 +115,26 @@ class State:
     def add_queue(self, queue: Queue, partitions: list[Partition]) -> None:
         """Put a queue with its partitions in."""
         queue.partitions = partitions
+        queue.count = len(partitions)
         self.partitions.update((partition.id, partition) for partition in partitions)
         self.queues[queue.name] = queue
         self._queues_by_id[queue.id] = queue
+
+    def _create_lane(self, operation: ops.CreateLane, _: int) -> None:
+        queue = self._queues_by_id.get(operation.queue_id)
+        if queue is not None:
+            lane = Partition(
+                operation.partition_id, len(queue.partitions), queue, base=operation.base, priority=operation.priority
+            )
+            self.add_lane(lane)
+            for group in queue.groups.values():
+                group.add_cursor(lane)
+            self.next_partition_id = max(self.next_partition_id, lane.id + 1)
+
+    def add_lane(self, lane: Partition) -> None:
+        """Put a lane in."""
+        lane.queue.add_lane(lane)
+        self.partitions[lane.id] = lane
 
     def _update_queue(self, operation: ops.UpdateQueue, _: int) -> None:
         if (queue := self._queues_by_id.get(operation.queue_id)) is not None:
@@ -213,8 +230,8 @@ class State:
         cursor = lease.cursor
         for start, end in lease.take(wanted):
             cursor.waiting.add(start, end, deliveries, visible_ms)
-            if cursor.keys is not None:
-                cursor.keys.returned(start, end, visible_ms)
+            if cursor.keys is not None and cursor.keys.returned(start, end, visible_ms):
+                self.woken.add(lease.group.id)  # the same key may go on in another lane
         if not lease.left:
             self._end_lease(lease)
 
@@ -244,6 +261,7 @@ class State:
             del self.leases[lease_id]
         new = Cursor(old.partition, operation.offset)
         group.by_partition[operation.partition_id] = group.cursors[old.partition.number] = new
+        group.forget_keys(new.partition.base)
         self.woken.add(group.id)
 
     def _trim(self, operation: ops.Trim, _: int) -> None:
@@ -255,7 +273,7 @@ class State:
             cursor = group.by_partition[partition.id]
             if start <= cursor.floor():
                 continue  # all of it is settled
-            cursor.keys = None
+            group.forget_keys(partition.base)
             cursor.next = max(cursor.next, start)
             cursor.waiting.remove(0, start)
             for lease in list(cursor.leases.values()):
@@ -285,4 +303,5 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.ReleaseAll: State._release_all,
     ops.Seek: State._seek,
     ops.Trim: State._trim,
+    ops.CreateLane: State._create_lane,
 }

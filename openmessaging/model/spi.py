@@ -36,6 +36,7 @@ class Capability(StrEnum):
     REDRIVE = "redrive"
     TABLE = "table"
     TRANSACTIONS = "transactions"
+    PRIORITY = "priority"
 
 
 class Durability(StrEnum):
@@ -55,6 +56,8 @@ class OutgoingBatch(msgspec.Struct, gc=False):
     destination: str
     partition: int | None
     batch: Batch
+    priority: int | None = None
+    """1 to 10, of all its messages (with PRIORITY); None where none of them says."""
 
 
 class Placement(msgspec.Struct, frozen=True, gc=False):
@@ -152,9 +155,11 @@ class QueueInfo(msgspec.Struct, frozen=True):
     messages: int
     """Messages that can still be read, over all partitions."""
     offsets: list[tuple[int, int]]
-    """(first, next) offset per partition."""
+    """(first, next) offset per partition, and behind them per lane."""
     groups: list[str]
     config: dict[str, Any]
+    lanes: list[tuple[int, int]] = []
+    """Per lane (numbered behind the partitions), the partition it belongs to and the priority of its messages."""
 
 
 class GroupInfo(msgspec.Struct, frozen=True):
@@ -168,7 +173,7 @@ class GroupInfo(msgspec.Struct, frozen=True):
     retrying: int
     """Messages that wait for their next attempt."""
     floors: list[int]
-    """Per partition, the offset below which all is settled."""
+    """Per partition and lane, the offset below which all is settled."""
     dead_letter_queue: str
     oldest_ms: int | None
     """Store time of the oldest message not settled; None without lag."""

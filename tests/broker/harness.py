@@ -80,13 +80,16 @@ class Broker:
         first = self.sequence - len(records)
         return batches.encode(records, shared=shared, born_ms=self.now, producer_id=9, first_sequence=first)
 
-    def send(self, *messages: str | Record, queue: str = QUEUE, partition: int | None = None) -> Entry:
-        return self.do(self.engine.decide_send(self.now, [OutgoingBatch(queue, partition, self.batch(*messages))]))
+    def send(
+        self, *messages: str | Record, queue: str = QUEUE, partition: int | None = None, priority: int | None = None
+    ) -> Entry:
+        outgoing = OutgoingBatch(queue, partition, self.batch(*messages), priority)
+        return self.do(self.engine.decide_send(self.now, [outgoing]))
 
-    def keyed(self, keys: str, queue: str = QUEUE, partition: int | None = None) -> Entry:
+    def keyed(self, keys: str, queue: str = QUEUE, partition: int | None = None, priority: int | None = None) -> Entry:
         """A message per character, `-` for no key."""
         records = [Record(b"", None if key == "-" else key) for key in keys]
-        return self.send(*records, queue=queue, partition=partition)
+        return self.send(*records, queue=queue, partition=partition, priority=priority)
 
     def join(self, name: str = "g", queue: str = QUEUE, **settings: Any) -> Group:
         self.do(self.engine.decide_create_group(self.now, queue, name, config(**settings)))

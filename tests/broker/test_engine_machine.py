@@ -32,8 +32,9 @@ class EngineMachine(RuleBasedStateMachine):
             self.create(name, partitions)
             for group in GROUPS:
                 self.join(name, group)
-        self.send("default://one", "ab-aabc-a", 0)
-        self.send("default://two", "abca--", 1)
+        self.send("default://one", "ab-aabc-a", 0, None)
+        self.send("default://one", "ab-", 0, 9)
+        self.send("default://two", "abca--", 1, None)
         self.become_durable()
 
     def create(self, name: str, partitions: int) -> None:
@@ -125,17 +126,21 @@ class EngineMachine(RuleBasedStateMachine):
         name=st.sampled_from(sorted(QUEUES)),
         keys=st.text("abc-", min_size=1, max_size=6),
         number=st.sampled_from([0, 1, None]),
+        priority=st.sampled_from([None, None, 1, 5, 9]),
     )
-    def send(self, name: str, keys: str, number: int | None) -> None:
+    def send(self, name: str, keys: str, number: int | None, priority: int | None) -> None:
         if name not in self.queues:
             self.create(name, QUEUES[name])
         if number is not None and number >= QUEUES[name]:
             return
         messages = [(None if key == "-" else key, str(self.count + i)) for i, key in enumerate(keys)]
         self.count += len(keys)
-        entry = self.broker.send(*[Record(text.encode(), key) for key, text in messages], queue=name, partition=number)
+        records = [Record(text.encode(), key) for key, text in messages]
+        entry = self.broker.send(*records, queue=name, partition=number, priority=priority)
         partition = self.broker.engine.partitions[entry.placed[0].partition_id]
-        assert number in (None, partition.number)
+        assert number in (None, partition.base)
+        assert partition.priority == (priority or 5)
+        assert partition.number == self.queues[name].lane(partition.base, priority)
         self.append(name, partition.number, messages)
 
     @rule()
@@ -173,12 +178,32 @@ class EngineMachine(RuleBasedStateMachine):
                 got.add((number, offset))
             place = (name, group_name)
             self.held[lease.lease_id] = Held(place, number, lease.attempt, lease.deadline_ms, covered)
-        assert sum(lease.end - lease.start for lease in leases) == len(got) == min(count, len(due) + len(fresh))
-        assert got <= due | fresh
-        if not group.keyed and got & fresh and len(got) == count and not self.released(name, group):
-            assert due <= got, "what is due again goes first"
+        assert sum(lease.end - lease.start for lease in leases) == len(got)
+        self.check_receive(self.queues[name], group, due, fresh, got, count)
 
-    def released(self, name: str, group: Membership) -> bool:
+    def check_receive(
+        self,
+        queue: NaiveQueue,
+        group: Membership,
+        due: set[tuple[int, int]],
+        fresh: set[tuple[int, int]],
+        got: set[tuple[int, int]],
+        count: int,
+    ) -> None:
+        """What was handed out of what may be."""
+        assert got <= due | fresh
+        most = min(count, queue.most(group, due | fresh))
+        assert len(got) == queue.most(group, got), "one message of a key in flight, whatever the lanes"
+        if group.keyed and any(priority != 5 for _, priority in queue.families):
+            assert min(most, 1) <= len(got) <= most  # a key in two lanes counts for both when shares are made
+        else:
+            assert len(got) == most
+        if not group.keyed and len(got) == count and not self.released(group):
+            levels = {queue.families[number][1] for number, _ in got & fresh}
+            again = {place for place in due if queue.families[place[0]][1] in levels}
+            assert again <= got, "what is due again goes first"
+
+    def released(self, group: Membership) -> bool:
         """Whether a message below the end of what was handed out was never delivered: it counts as due again."""
         return any(letter.deliveries == 0 and letter.lease is None for letter in group.open.values())
 

@@ -9,6 +9,7 @@ from tests.broker.harness import Broker
 def test_name_and_turns():
     queue = Queue(1, "shop://orders", {})
     queue.partitions = [Partition(number, number, queue) for number in range(3)]
+    queue.count = 3
     assert queue.namespace == "shop"
     assert [queue.next_partition() for _ in range(6)] == [1, 2, 0, 1, 2, 0]
 

@@ -1,4 +1,5 @@
 import random
+from base64 import b85decode
 
 from openmessaging.broker import snapshot
 from openmessaging.broker.engine import Engine
@@ -65,3 +66,33 @@ def test_a_newer_format_and_damage():
 
 def test_the_first_byte_is_the_version():
     assert Broker().engine.snapshot()[0] == 1, "stores hold it: whoever changes it must read this one too"
+
+
+def test_a_snapshot_from_before_lanes_opens_as_it_is():
+    old = (
+        "0hE*i0|Ek(r(|VjVRdYDk(B|kWMyVyb!>DxFE4L$WMy)5fRd8|00NT&00EJd0jFYVY;0+6XN9G6bYXIIsAXYtY-we4bfs@{WMy)rYh`(^X>N9"
+        "Db7^91WnXk@ZDq?qJ^%m!0001|Vqs%zZ)RqNr)h3!bZKF1%Rle{000000H$VPV{~tF%Rm4C000000H<wXcxi2QZOcG%zyJUM005?HX>@dDa?1b!"
+        "000000069QVR&C;Wo&77Wpa5CsbX?(VPs=rb9BOzk^qpB0g#cF0RaL5&3PD-009"
+    )
+    engine = Engine(Broker().contents, random.Random())
+    engine.restore(b85decode(old))
+    queue = engine.queue(QUEUE)
+    assert [(each.id, each.base, each.priority, each.end) for each in queue.partitions] == [(1, 0, 5, 2), (2, 1, 5, 1)]
+    assert (queue.count, queue.lanes, len(engine.leases)) == (2, {}, 1)
+    assert engine.group(QUEUE, "billing").config.order == "key"
+
+
+def test_lanes_come_back():
+    broker = busy()
+    broker.send("a", "b", priority=9)
+    broker.send("c", queue="shop://b", partition=1, priority=1)
+    (lease,) = broker.receive(broker.engine.group(QUEUE, "g"), 1)
+    broker.restart()
+    assert broker.engine.snapshot() == broker.replayed().snapshot()
+    queue = broker.engine.queue("shop://b")
+    assert [(each.base, each.priority) for each in queue.partitions] == [(0, 5), (1, 5), (1, 1)]
+    assert queue.levels == [(5, [0, 1]), (1, [2])]
+    lane = broker.engine.queue(QUEUE).lanes[0, 9]
+    assert broker.engine.leases[lease.lease_id].cursor.partition is lane
+    broker.ack(broker.engine.group(QUEUE, "g"), lease.lease_id)
+    assert [cursor.floor() for cursor in broker.engine.group(QUEUE, "g").cursors] == [0, 1]
