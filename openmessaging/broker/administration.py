@@ -141,7 +141,8 @@ class Administration(State):
             wanted: Sequence[int | None] = place(group.queue, to)
         else:
             offsets = place(group.queue, [0 if offset is None else offset for offset in to])
-            wanted = [None if given is None else offset for given, offset in zip(to, offsets, strict=True)]
+            given = [*to, *[None] * (len(offsets) - len(to))]  # lanes made since the offsets were looked up stay
+            wanted = [None if each is None else offset for each, offset in zip(given, offsets, strict=True)]
         cursors = zip(group.cursors, wanted, strict=True)
         moves = [(cursor.partition.id, offset) for cursor, offset in cursors if offset is not None]
         return Entry(now_ms, [ops.Seek(group.id, partition_id, offset) for partition_id, offset in moves])

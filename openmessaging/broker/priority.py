@@ -28,9 +28,11 @@ Level = tuple[int, Sequence[int]]
 class Turns:
     """How often each priority of a group was passed over. Soft state: after a restart it begins anew."""
 
-    __slots__ = ("_passed", "_turns")
+    __slots__ = ("_passed", "_turns", "decided")
 
     def __init__(self) -> None:
+        self.decided: tuple[dict[int, int], dict[int, int]] | None = None
+        """What was decided last and has not happened yet: how many each priority had, and how many it got."""
         self._passed: dict[int, int] = {}
         self._turns: dict[int, int] = {}
 
@@ -62,7 +64,7 @@ class Turns:
                 if served := serve(numbers, wanted):
                     got[priority] = served
                     break
-        self._count(counts, got)
+        self.decided = counts, got
 
     def shares(self, counts: dict[int, int], wanted: int) -> list[tuple[int, int]]:
         """How many of `wanted` each priority gets, in the order in which they are served, by how many it has (highest
@@ -80,7 +82,9 @@ class Turns:
             left -= more
         return [(priority, share[priority]) for priority in order if share[priority]]
 
-    def _count(self, counts: dict[int, int], got: dict[int, int]) -> None:
+    def happened(self, counts: dict[int, int], got: dict[int, int]) -> None:
+        """Count what was decided: it is in the log. A look at what would come next (peek) counts for nothing."""
+        self.decided = None
         served = sum(got.values())
         self._passed = {
             priority: max(self._passed.get(priority, 0) + served - PASSED_OVER * got.get(priority, 0), 0)

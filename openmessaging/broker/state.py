@@ -183,6 +183,8 @@ class State:
         self.next_lease_id = lease_id + 1
         group = self.groups[operation.group_id]
         cursor = group.by_partition[operation.partition_id]
+        if group.turns.decided is not None:
+            group.turns.happened(*group.turns.decided)
         start, end = operation.start, operation.end
         cursor.hand_out(start, end)
         if cursor.keys is not None:

@@ -36,10 +36,11 @@ def split_key(text: str) -> tuple[str, bool] | None:
 def per_partition(offsets: Mapping[int, int], info: QueueInfo) -> list[int | None]:
     """Offsets of some partitions as a list of all. Raises OMSRuntimeException 1418 for a partition that is not there or
     a negative offset."""
-    found: list[int | None] = [None] * info.partitions
+    count = len(info.offsets)
+    found: list[int | None] = [None] * count
     for partition, offset in offsets.items():
-        if not 0 <= partition < info.partitions or offset < 0:
-            step = f"{info.name} has {info.partitions} partitions, numbered from 0; offsets begin with 0"
+        if not 0 <= partition < count or offset < 0:
+            step = f"{info.name} has {count} partitions, numbered from 0; offsets begin with 0"
             raise error(1418, f"partition {partition}, offset {offset}", next_step=step, field="position")
         found[partition] = offset
     return found
@@ -47,13 +48,14 @@ def per_partition(offsets: Mapping[int, int], info: QueueInfo) -> list[int | Non
 
 def placed_by_key(offset: int | None, partition: int, info: QueueInfo) -> list[int | None]:
     """One partition's offset as a list of all partitions."""
-    return [offset if number == partition else None for number in range(info.partitions)]
+    return [offset if number == partition else None for number in range(len(info.offsets))]
 
 
 def partitions_of(key: str, info: QueueInfo) -> list[int]:
-    """All partitions, first the one that producers choose for a key."""
-    first = int(google_crc32c.value(key.encode())) % info.partitions
-    return [first, *(number for number in range(info.partitions) if number != first)]
+    """All partitions, first the one that producers choose for a key, with its lanes."""
+    base = int(google_crc32c.value(key.encode())) % info.partitions
+    first = [base, *(number for number, (of, _) in enumerate(info.lanes, info.partitions) if of == base)]
+    return first + [number for number in range(len(info.offsets)) if number not in first]
 
 
 def messages_of(deliveries: Sequence[Delivery]) -> list[Message]:

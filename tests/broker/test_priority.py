@@ -123,6 +123,12 @@ def test_offsets_that_were_looked_up_before_a_lane_was_made():
     group = broker.join()
     broker.do(broker.engine.decide_seek(broker.now, group, [1]))
     assert [cursor.next for cursor in group.cursors] == [1, 0]
+    other = broker.join("other", start="latest")
+    assert [cursor.next for cursor in other.cursors] == [1, 1]
+    assert broker.engine.decide_create_group(broker.now, QUEUE, "third", group.config, [1]).operations[0].starts == [
+        1,
+        0,
+    ]
     assert code_of(broker.engine.decide_seek, broker.now, group, [1, 1, 1]) == 1418
     assert code_of(broker.engine.decide_seek, broker.now, group, []) == 1418
 
@@ -323,3 +329,16 @@ def test_an_offer_that_was_not_stored_does_not_hold_its_key():
         broker.receive(group)
     broker.contents.broken = False
     assert sorted(priorities(broker, broker.receive(group))) == [8, 9]
+
+
+def test_a_look_at_what_comes_next_is_nobodys_turn():
+    broker = Broker()
+    group = broker.join()
+    for priority in (9, 1):
+        broker.send(*"x" * 100, priority=priority)
+    got = []
+    for _ in range(PASSED_OVER):
+        for _ in range(3):
+            broker.engine.decide_receive(broker.now, group, PASSED_OVER, lambda _, __, end: end)
+        got += priorities(broker, broker.receive(group, 1))
+    assert got == [9] * (PASSED_OVER - 1) + [1]

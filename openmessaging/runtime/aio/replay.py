@@ -99,10 +99,10 @@ class Replay:
         info = await driver.describe_queue(self._access_point.full(queue))
         starts = await resolve(driver, info, start)
         ends = await resolve(driver, info, end)
-        if partition is not None and not 0 <= partition < info.partitions:
-            step = f"Use 0 to {info.partitions - 1}"
+        if partition is not None and not 0 <= partition < len(info.offsets):
+            step = f"Use 0 to {len(info.offsets) - 1}"
             raise error(1418, f"{info.name} has no partition {partition}", next_step=step, field="partition")
-        for number in range(info.partitions) if partition is None else (partition,):
+        for number in range(len(info.offsets)) if partition is None else (partition,):
             offset = starts[number]
             while offset < ends[number]:
                 wanted = min(ends[number] - offset, READ_MESSAGES)
@@ -130,9 +130,9 @@ async def resolve(driver: Driver, info: QueueInfo, position: Position) -> list[i
         if key is not None:
             found = await _at_key(driver, info, *key)
         elif kind == "ts" and number.isascii() and number.isdigit():
-            found = [await driver.find_time(info.name, each, int(number)) for each in range(info.partitions)]
+            found = [await driver.find_time(info.name, each, int(number)) for each in range(len(info.offsets))]
         elif kind == "offset" and number.isascii() and number.isdigit():
-            found = [int(number)] * info.partitions
+            found = [int(number)] * len(info.offsets)
         else:
             raise no_position(text)
     else:

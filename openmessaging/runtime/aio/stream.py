@@ -32,11 +32,11 @@ class StreamingConsumer(Service):
         self._access_point = access_point
 
     async def list_streams(self, queue: str) -> list[str]:
-        """Names of a queue's streams, one per partition. Raises OMSDestinationException 1404 when it is missing."""
+        """Names of a queue's streams, one per partition and lane. Raises OMSDestinationException 1404."""
         self._require_started()
         driver = await self._access_point.get_driver()
         info = await driver.describe_queue(self._access_point.full(queue))
-        return [stream_name(info.name, partition) for partition in range(info.partitions)]
+        return [stream_name(info.name, partition) for partition in range(len(info.offsets))]
 
     async def seek(self, stream: str, position: str) -> StreamingIterator:
         """An iterator whose `next` is the first message at or after a position, `offset:<n>` or `ts:<ms>`; a position
@@ -67,8 +67,8 @@ class StreamingConsumer(Service):
         driver = await self._access_point.get_driver()
         queue, partition = split_stream(stream)
         info = await driver.describe_queue(self._access_point.full(queue))
-        if partition >= info.partitions:
-            step = f"The queue has {info.partitions} streams, numbered from 0"
+        if partition >= len(info.offsets):
+            step = f"The queue has {len(info.offsets)} streams, numbered from 0"
             raise error(1418, f"there is no stream {stream!r}", next_step=step, field="stream")
         first, following = info.offsets[partition]
         return StreamingIterator(driver, info.name, partition, first), first, following

@@ -80,9 +80,9 @@ class ResourceManager(Replay):
         return driver.describe_queue(self._access_point.full(queue))
 
     def list_streams(self, queue: str) -> list[str]:
-        """Names of a queue's streams, one per partition. Raises OMSDestinationException 1404 when missing."""
+        """Names of a queue's streams, one per partition and lane. Raises OMSDestinationException 1404 when missing."""
         info = self.describe_queue(queue)
-        return [stream_name(info.name, partition) for partition in range(info.partitions)]
+        return [stream_name(info.name, partition) for partition in range(len(info.offsets))]
 
     def list_groups(self, queue: str | None = None) -> list[GroupInfo]:
         """Consumer groups of a queue, or all. Raises OMSDestinationException 1404 when the queue is missing."""
