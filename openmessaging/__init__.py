@@ -15,7 +15,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from openmessaging import blocking
+    from openmessaging import blocking, testing
+    from openmessaging.app.application import App
+    from openmessaging.app.codec import Codec, JsonCodec, MessagePackCodec
+    from openmessaging.app.dependency import Depends
     from openmessaging.model import (
         KeyValue,
         Message,
@@ -44,21 +47,27 @@ if TYPE_CHECKING:
     from openmessaging.runtime.receipt import MessageReceipt
     from openmessaging.runtime.result import SendResult
     from openmessaging.runtime.state import ServiceState, TransactionState
+    from openmessaging.runtime.verdict import Reject, Retry
 
 _WHERE = {
     "AccessPoint": "runtime.aio.access_point",
+    "App": "app.application",
     "Backoff": "model.spi",
     "Capability": "model.spi",
+    "Codec": "app.codec",
     "ConsumerInterceptor": "runtime.interceptor",
+    "Depends": "app.dependency",
     "Durability": "model.spi",
     "Extension": "runtime.aio.extension",
     "Future": "runtime.aio.primitives",
     "GroupConfig": "model.spi",
     "GroupInfo": "model.spi",
     "InterceptContext": "runtime.interceptor",
+    "JsonCodec": "app.codec",
     "KeyValue": "model.key_value",
     "ListenerContext": "runtime.context",
     "Message": "model.message",
+    "MessagePackCodec": "app.codec",
     "MessageReceipt": "runtime.receipt",
     "OMSDestinationException": "model.errors",
     "OMSMessageFormatException": "model.errors",
@@ -74,7 +83,9 @@ _WHERE = {
     "QueueInfo": "model.spi",
     "QueueMetaData": "runtime.metadata",
     "ReceivedMessage": "runtime.aio.received",
+    "Reject": "runtime.verdict",
     "ResourceManager": "runtime.aio.resources",
+    "Retry": "runtime.verdict",
     "SendResult": "runtime.result",
     "ServiceState": "runtime.state",
     "StreamingConsumer": "runtime.aio.stream",
@@ -86,18 +97,23 @@ _WHERE = {
 
 __all__ = [
     "AccessPoint",
+    "App",
     "Backoff",
     "Capability",
+    "Codec",
     "ConsumerInterceptor",
+    "Depends",
     "Durability",
     "Extension",
     "Future",
     "GroupConfig",
     "GroupInfo",
     "InterceptContext",
+    "JsonCodec",
     "KeyValue",
     "ListenerContext",
     "Message",
+    "MessagePackCodec",
     "MessageReceipt",
     "OMSDestinationException",
     "OMSMessageFormatException",
@@ -113,7 +129,9 @@ __all__ = [
     "QueueInfo",
     "QueueMetaData",
     "ReceivedMessage",
+    "Reject",
     "ResourceManager",
+    "Retry",
     "SendResult",
     "ServiceState",
     "StreamingConsumer",
@@ -122,6 +140,7 @@ __all__ = [
     "TransactionState",
     "blocking",
     "connect",
+    "testing",
 ]
 
 
@@ -129,8 +148,8 @@ def __getattr__(name: str) -> Any:
     """Load a public name on first use (PEP 562)."""
     if name in _WHERE:
         value = getattr(importlib.import_module(f"openmessaging.{_WHERE[name]}"), name)
-    elif name == "blocking":
-        value = importlib.import_module("openmessaging.blocking")
+    elif name in ("blocking", "testing"):
+        value = importlib.import_module(f"openmessaging.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

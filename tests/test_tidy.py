@@ -25,6 +25,10 @@ LARGEST_BYTES = 1 << 20
 TESTED_WITH = {
     "simulation/clock.py": "simulation/test_broker.py",
     "simulation/promises.py": "simulation/test_broker.py",
+    "app/listener.py": "app/test_application.py",
+    "app/publisher.py": "app/test_application.py",
+    "app/running.py": "app/test_application.py",
+    "testing/time.py": "testing/test_app.py",
 }
 """Modules without a file of tests of their own, and where under tests/ they are tested: parts of one thing."""
 

@@ -186,6 +186,16 @@ class Engine(Administration):
         self._fail(draft, lease, spans, delay, reason)
         return draft.entry()
 
+    def decide_reject(
+        self, now_ms: int, group_id: int, lease_id: int, offsets: Sequence[int] | None, reason: str
+    ) -> Entry:
+        """Make dead letters of messages now, whatever deliveries they have left; those that cannot be read are put off
+        as by a nack. Raises 1418 as `decide_ack`."""
+        lease = self._held(group_id, lease_id)
+        draft = Draft(self, self.limits, now_ms)
+        self._fail(draft, lease, None if offsets is None else _spans(lease, offsets), None, reason, last=True)
+        return draft.entry()
+
     def decide_release(self, now_ms: int, group_id: int, lease_id: int, offsets: Sequence[int] | None) -> Entry:
         """Give messages back that were never handled: due at once, the attempt not counted. Raises as `decide_ack`."""
         lease = self.held(group_id, lease_id)
@@ -251,10 +261,17 @@ class Engine(Administration):
         return None
 
     def _fail(
-        self, draft: Draft, lease: HeldLease, spans: list[tuple[int, int]] | None, delay: float | None, reason: str
+        self,
+        draft: Draft,
+        lease: HeldLease,
+        spans: list[tuple[int, int]] | None,
+        delay: float | None,
+        reason: str,
+        *,
+        last: bool = False,
     ) -> int:
-        """Put messages off, or bury them after their last attempt; returns how many were buried."""
-        if lease.attempt >= lease.group.config.backoff.max_delivery:
+        """Put messages off, or bury them after their last attempt (`last`: this one); returns how many were buried."""
+        if last or lease.attempt >= lease.group.config.backoff.max_delivery:
             buried = ranges.pairs(lease.left) if spans is None else spans
             if dead_letter.bury(draft, self.contents, lease, buried, reason) is None:
                 draft.operations.append(Settle(lease.id, spans))

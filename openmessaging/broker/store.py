@@ -134,12 +134,13 @@ def open_store(
     return Store(runner, maintenance, lock)
 
 
-def open_memory(options: StoreOptions, *, clock: Clock | None = None) -> Store:
-    """A store in memory, for tests: the same engine, nothing on disk."""
+def open_memory(options: StoreOptions, *, clock: Clock | None = None, upkeep: bool = True) -> Store:
+    """A store in memory, for tests: the same engine, nothing on disk. Arguments as `open_store`."""
     clock = clock or SystemClock()
     runner = _recover(MemoryLog(), PartitionIndexes(None, ""), None, options, clock, random.SystemRandom())
     maintenance = Maintenance(runner, None, -1, "never", options.flush_interval)
-    maintenance.start()
+    if upkeep:
+        maintenance.start()
     return Store(runner, maintenance, None)
 
 

@@ -50,6 +50,10 @@ class BlockingSubscription(Protocol):
         """Give messages back as failed."""
         ...
 
+    def reject(self, lease_id: int, offsets: Sequence[int] | None, reason: str) -> None:
+        """Make dead letters of messages now."""
+        ...
+
     def release(self, lease_id: int, offsets: Sequence[int] | None) -> None:
         """Give messages back that were never handled."""
         ...

@@ -200,6 +200,10 @@ class Subscription(Protocol):
         dead-letter queue after the last attempt. Raises as `ack`."""
         ...
 
+    def reject(self, lease_id: int, offsets: Sequence[int] | None, reason: str) -> None:
+        """Make dead letters of messages now, whatever deliveries they have left. Raises as `ack`."""
+        ...
+
     def release(self, lease_id: int, offsets: Sequence[int] | None) -> None:
         """Give messages back that were never handled: visible at once, the attempt not counted."""
         ...

@@ -45,6 +45,11 @@ class ListenerContext:
         for lease, members in offsets.items():
             lease.ack(members)
 
+    def reject(self, which: Held | MessageReceipt, reason: str = "") -> None:
+        """A message that can never be handled: it goes to the dead-letter queue now. Raises as `success`."""
+        message = self._find(which) if isinstance(which, MessageReceipt) else which
+        message.lease.reject([message.leased_offset], reason)
+
     def _find(self, receipt: MessageReceipt) -> Held:
         for message in self._messages:
             if message.receipt == receipt:

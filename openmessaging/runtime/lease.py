@@ -26,6 +26,10 @@ class Settler(Protocol):
         """Give back as failed."""
         ...
 
+    def reject(self, lease_id: int, offsets: Sequence[int] | None, reason: str) -> None:
+        """Make dead letters of them."""
+        ...
+
     def release(self, lease_id: int, offsets: Sequence[int] | None) -> None:
         """Give back as never handled."""
         ...
@@ -151,6 +155,14 @@ class Lease:
         with self._mutex:
             self._check_pending(offsets)
             self.settler.nack(self.id, offsets, delay, reason)
+            self.pending.difference_update(offsets)
+            self._failed.update(offsets)
+
+    def reject(self, offsets: Sequence[int], reason: str) -> None:
+        """Make dead letters of messages now. Raises as `nack`."""
+        with self._mutex:
+            self._check_pending(offsets)
+            self.settler.reject(self.id, offsets, reason)
             self.pending.difference_update(offsets)
             self._failed.update(offsets)
 

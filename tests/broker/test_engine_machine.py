@@ -86,7 +86,7 @@ class EngineMachine(RuleBasedStateMachine):
         held = self.held.pop(lease_id)
         self.over.append((*held.place, lease_id))
 
-    def fail(self, entry: Entry, wanted: dict[int, set[int]], delay_ms: int | None) -> None:
+    def fail(self, entry: Entry, wanted: dict[int, set[int]], delay_ms: int | None, *, last: bool = False) -> None:
         """Check and model what became of failed messages: put off, or dead letters."""
         now = self.broker.now
         placed = iter(zip(entry.placed, entry.batches, strict=True))
@@ -97,7 +97,7 @@ class EngineMachine(RuleBasedStateMachine):
         created = {operation.name for operation in entry.operations if isinstance(operation, CreateQueue)}
         for lease_id, operation in by_lease.items():
             held, offsets = self.held[lease_id], set(wanted[lease_id])
-            if held.attempt < MAX_DELIVERY:
+            if held.attempt < MAX_DELIVERY and not last:
                 assert isinstance(operation, Retry)
                 base = 1000 * 2 ** (held.attempt - 1)
                 waits = operation.visible_ms - now
@@ -229,6 +229,15 @@ class EngineMachine(RuleBasedStateMachine):
         entry = self.broker.nack(self.group_of(held), lease_id, part, delay)
         self.fail(entry, {lease_id: offsets}, None if delay is None else int(delay * 1000))
 
+    def reject(self, data: st.DataObject) -> None:
+        lease_id, held, part, offsets = self.some_lease(data)
+        if not offsets:
+            return
+        group = self.group_of(held)
+        engine = self.broker.engine
+        entry = self.broker.do(engine.decide_reject(self.broker.now, group.id, lease_id, part, "never"))
+        self.fail(entry, {lease_id: offsets}, None, last=True)
+
     def release(self, data: st.DataObject) -> None:
         lease_id, held, part, offsets = self.some_lease(data)
         self.broker.release(self.group_of(held), lease_id, part)
@@ -344,7 +353,7 @@ class EngineMachine(RuleBasedStateMachine):
         assert self.broker.replayed().snapshot() == self.broker.engine.snapshot()
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), how=st.sampled_from([ack, ack, nack, nack, release, extend]))
+    @rule(data=st.data(), how=st.sampled_from([ack, ack, nack, nack, reject, release, extend]))
     def settle(self, data: st.DataObject, how: Callable[[EngineMachine, st.DataObject], None]) -> None:
         how(self, data)
 

@@ -92,6 +92,11 @@ class Player:
     def nack(self, queue: str, group: str, lease: str, *offsets: str) -> Entry:
         return self.broker.nack(self.group(queue, group), int(lease), [int(x) for x in offsets] or None)
 
+    def reject(self, queue: str, group: str, lease: str, *offsets: str) -> Entry:
+        found = self.group(queue, group)
+        chosen = [int(x) for x in offsets] or None
+        return self.broker.do(self.broker.engine.decide_reject(self.broker.now, found.id, int(lease), chosen, "never"))
+
     def release(self, queue: str, group: str, lease: str, *offsets: str) -> Entry:
         return self.broker.release(self.group(queue, group), int(lease), [int(x) for x in offsets] or None)
 

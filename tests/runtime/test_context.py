@@ -20,3 +20,13 @@ def test_some_or_all_messages_are_acknowledged() -> None:
     [(other_lease, other)] = leased(Ledger([40]), [delivery_of(1, 0, 1, lease_id=9)])
     with pytest.raises(OMSRuntimeException, match="not of this call"):
         context.success(received(other_lease, other)[0].receipt)
+
+
+def test_a_message_may_be_rejected() -> None:
+    ledger = Ledger(range(40, 42))
+    [(lease, delivery)] = leased(ledger, [delivery_of(2, 0, 2)])
+    messages = received(lease, delivery)
+    context = ListenerContext(messages, {})
+    context.reject(messages[1].receipt, "never")
+    context.reject(messages[0])
+    assert ledger.calls == [("reject", [41]), ("reject", [40])]

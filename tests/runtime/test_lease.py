@@ -36,6 +36,9 @@ class Ledger:
     def nack(self, lease_id: int, offsets: Sequence[int] | None, delay: float | None, reason: str) -> None:
         self._settle("nack", offsets)
 
+    def reject(self, lease_id: int, offsets: Sequence[int] | None, reason: str) -> None:
+        self._settle("reject", offsets)
+
     def release(self, lease_id: int, offsets: Sequence[int] | None) -> None:
         self._settle("release", offsets)
 

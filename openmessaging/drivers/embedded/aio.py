@@ -238,6 +238,7 @@ class EmbeddedSubscription:
         self.group = blocking.group
         self.ack = blocking.ack
         self.nack = blocking.nack
+        self.reject = blocking.reject
         self.release = blocking.release
         self.extend = blocking.extend
 

@@ -78,6 +78,13 @@ class EmbeddedFactory:
                 shared.users += 1
         return BlockingEmbeddedDriver(shared.store, lambda: self._release(key))
 
+    def lend(self, key: str, store: Store, options: StoreOptions) -> BlockingEmbeddedDriver:
+        """Have a store that the caller opened found by access points: `memory:NAME` by `oms:memory:NAME`. It closes
+        with its last user, of which the returned driver is the first."""
+        with self._lock:
+            self._open[key] = _Shared(store, options)
+        return BlockingEmbeddedDriver(store, lambda: self._release(key))
+
     def _release(self, key: str) -> None:
         """One user less; the last one closes the store. Others wait, so that a reopening finds it closed."""
         with self._lock:

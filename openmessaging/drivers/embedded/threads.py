@@ -126,6 +126,11 @@ class BlockingSubscription:
             lambda engine, now_ms: engine.decide_nack(now_ms, group_id, lease_id, offsets, delay, reason)
         )
 
+    def reject(self, lease_id: int, offsets: Sequence[int] | None, reason: str) -> None:
+        """Make dead letters of messages now."""
+        group_id = self.group.id
+        self._runner.give_back(lambda engine, now_ms: engine.decide_reject(now_ms, group_id, lease_id, offsets, reason))
+
     def release(self, lease_id: int, offsets: Sequence[int] | None) -> None:
         """Give messages back that were never handled."""
         group_id = self.group.id

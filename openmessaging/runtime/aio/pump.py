@@ -21,6 +21,7 @@ from openmessaging.runtime.aio.received import ReceivedMessage, by_lease, receiv
 from openmessaging.runtime.context import ListenerContext
 from openmessaging.runtime.interceptor import InterceptContext, logger, run_post, run_pre
 from openmessaging.runtime.lease import Lease, leased
+from openmessaging.runtime.verdict import Reject, Retry
 
 if TYPE_CHECKING:
     from openmessaging.runtime.aio.push import PushConsumer
@@ -175,7 +176,13 @@ class Pump:
         for lease, offsets in by_lease(unit):
             pending = [offset for offset in offsets if offset in lease.pending]
             try:
-                if pending:
+                if not pending:
+                    continue
+                if isinstance(failure, Reject):
+                    lease.reject(pending, failure.reason)
+                elif isinstance(failure, Retry):
+                    lease.nack(pending, failure.delay, failure.reason)
+                else:
                     lease.nack(pending, None, f"{type(failure).__name__}: {failure}")
             except OMSRuntimeException as late:
                 logger.warning("a message will be delivered again: %s", late)

@@ -145,6 +145,14 @@ class PullConsumer(Consumer):
             receipt = as_receipt(what)
             self._settler(receipt).nack(receipt.lease_id, [receipt.offset], delay, reason)
 
+    def reject(self, what: Settled, reason: str = "") -> None:
+        """It can never be handled: move it to the dead-letter queue now, with `reason`. Raises as `nack`."""
+        if isinstance(what, ReceivedMessage):
+            what.reject(reason)
+        else:
+            receipt = as_receipt(what)
+            self._settler(receipt).reject(receipt.lease_id, [receipt.offset], reason)
+
     def extend(self, what: Settled, seconds: float) -> None:
         """Keep a delivery, and what came with it, hidden for `seconds` from now. Raises as `nack`."""
         if isinstance(what, ReceivedMessage):

@@ -22,6 +22,7 @@ from openmessaging.runtime.interceptor import InterceptContext, logger, run_post
 from openmessaging.runtime.lease import Lease, leased
 from openmessaging.runtime.threads.primitives import Event, Fetching, Periodic, Subscription, Task, call, sleep
 from openmessaging.runtime.threads.received import ReceivedMessage, by_lease, received
+from openmessaging.runtime.verdict import Reject, Retry
 
 if TYPE_CHECKING:
     from openmessaging.runtime.threads.push import PushConsumer
@@ -176,7 +177,13 @@ class Pump:
         for lease, offsets in by_lease(unit):
             pending = [offset for offset in offsets if offset in lease.pending]
             try:
-                if pending:
+                if not pending:
+                    continue
+                if isinstance(failure, Reject):
+                    lease.reject(pending, failure.reason)
+                elif isinstance(failure, Retry):
+                    lease.nack(pending, failure.delay, failure.reason)
+                else:
                     lease.nack(pending, None, f"{type(failure).__name__}: {failure}")
             except OMSRuntimeException as late:
                 logger.warning("a message will be delivered again: %s", late)

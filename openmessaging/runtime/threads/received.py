@@ -48,6 +48,10 @@ class ReceivedMessage(Message, kw_only=True, eq=False, gc=False):
         """
         self.lease.nack((self.leased_offset,), delay, reason)
 
+    def reject(self, reason: str = "") -> None:
+        """It can never be handled: move it to the dead-letter queue now, with `reason`. Raises as `nack`."""
+        self.lease.reject((self.leased_offset,), reason)
+
     def extend(self, seconds: float) -> None:
         """Keep it, and what else was delivered with it, hidden for `seconds` from now. Raises as `nack`."""
         self.lease.extend(self.leased_offset, seconds)

@@ -88,6 +88,24 @@ async def test_a_nacked_message_comes_back_and_dies_at_last(memory: str) -> None
                 await dead.extend(1)
 
 
+async def test_a_rejected_message_is_dead_at_once(memory: str) -> None:
+    async with connect(memory) as access_point:
+        await fill(access_point, "orders", 3)
+        async with access_point.create_pull_consumer("orders", group="g") as consumer:
+            first, second, third = await consumer.batch_receive(3, timeout=5)
+            await first.reject("no order")
+            await consumer.reject(second)
+            await consumer.reject(str(third.receipt), "nor this")
+            with pytest.raises(OMSRuntimeException, match="given back"):
+                await first.ack()
+        info = await access_point.resource_manager().describe_group("orders", "g")
+        assert info.lag == 0
+        async with access_point.create_pull_consumer(info.dead_letter_queue, group="undertaker") as consumer:
+            dead = await consumer.batch_receive(3, timeout=5)
+            assert [each.properties["dead-letter.reason"] for each in dead] == ["no order", "", "nor this"]
+            assert dead[0].properties["dead-letter.delivery-count"] == 1
+
+
 async def test_stopping_gives_back_uncounted_what_was_held_ready(url: str) -> None:
     async with connect(url) as access_point:
         await fill(access_point, "orders", 10)

@@ -89,6 +89,24 @@ def test_a_nacked_message_comes_back_and_dies_at_last(memory: str) -> None:
                 dead.extend(1)
 
 
+def test_a_rejected_message_is_dead_at_once(memory: str) -> None:
+    with connect(memory) as access_point:
+        fill(access_point, "orders", 3)
+        with access_point.create_pull_consumer("orders", group="g") as consumer:
+            first, second, third = consumer.batch_receive(3, timeout=5)
+            first.reject("no order")
+            consumer.reject(second)
+            consumer.reject(str(third.receipt), "nor this")
+            with pytest.raises(OMSRuntimeException, match="given back"):
+                first.ack()
+        info = access_point.resource_manager().describe_group("orders", "g")
+        assert info.lag == 0
+        with access_point.create_pull_consumer(info.dead_letter_queue, group="undertaker") as consumer:
+            dead = consumer.batch_receive(3, timeout=5)
+            assert [each.properties["dead-letter.reason"] for each in dead] == ["no order", "", "nor this"]
+            assert dead[0].properties["dead-letter.delivery-count"] == 1
+
+
 def test_stopping_gives_back_uncounted_what_was_held_ready(url: str) -> None:
     with connect(url) as access_point:
         fill(access_point, "orders", 10)

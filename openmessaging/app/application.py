@@ -1,0 +1,306 @@
+"""The application: listeners on queues, and what they need while it runs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar, overload
+
+from openmessaging.app.codec import Codec, JsonCodec, encode
+from openmessaging.app.listener import Listener, Middleware, Watch
+from openmessaging.app.listener import listener as make_listener
+from openmessaging.app.plan import Call
+from openmessaging.app.publisher import Publisher
+from openmessaging.app.rules import Rule, Rules
+from openmessaging.app.running import Running
+from openmessaging.model.destination import DEFAULT_NAMESPACE
+from openmessaging.model.errors import error
+from openmessaging.model.key_value import PropertyValue
+from openmessaging.model.spi import Backoff
+from openmessaging.runtime.aio.access_point import AccessPoint, connect
+from openmessaging.runtime.aio.producer import Producer
+from openmessaging.runtime.result import SendResult
+from openmessaging.runtime.state import ServiceState, not_started
+
+logger = logging.getLogger("openmessaging.app")
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
+"""Called with the app: what stands before `yield` runs before the listeners start, the rest after they ended."""
+
+
+class App:
+    """An application of listeners: `async with app:` in a program or a test, `await app.run()` or `oms run` for good.
+
+    Args:
+        url: the access point; opened when the app starts.
+        attributes: the access point's attributes.
+        namespace: where bare queue names lie.
+        title: its name for people, in documents and logs.
+        version: its version, in documents.
+        description: what it does, in documents.
+        group: the consumer group of listeners that name none.
+        codec: how bodies are written; a listener or a send may have its own.
+        lifespan: an asynchronous context manager around the life of the listeners.
+        middleware: around every listener, the first outermost.
+        on_error: rules for exceptions, for every listener.
+        grace: seconds that stopping waits for listeners at work.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        attributes: Mapping[str, Any] | None = None,
+        *,
+        namespace: str = DEFAULT_NAMESPACE,
+        title: str = "app",
+        version: str = "1",
+        description: str = "",
+        group: str = "default",
+        codec: Codec | None = None,
+        lifespan: Lifespan | None = None,
+        middleware: Iterable[Middleware] = (),
+        on_error: Rules | None = None,
+        grace: float = 30.0,
+    ) -> None:
+        self.url = url
+        self.attributes = attributes
+        self.namespace = namespace
+        self.title = title
+        self.version = version
+        self.description = description
+        self.group = group
+        self.codec = codec or JsonCodec()
+        self.lifespan = lifespan
+        self.middlewares = list(middleware)
+        """Around every listener, the first outermost; read when the app starts."""
+        self.rules = dict(on_error or {})
+        """For every listener; read when a listener raises."""
+        self.grace = grace
+        self.listeners: list[Listener] = []
+        self.publishers: list[Publisher[Any]] = []
+        self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
+        """Functions that stand in for dependencies, for tests; read when the app starts."""
+        self.state: dict[str, Any] = {}
+        """The user's own: what the lifespan makes for the listeners, for example."""
+        self._running: Running | None = None
+
+    # ---- what it consists of --------------------------------------------------------------------------------------
+
+    def listener(
+        self,
+        queue: str | Sequence[str],
+        group: str | None = None,
+        *,
+        sends_to: str | None = None,
+        retry: Backoff | None = None,
+        concurrency: int | None = None,
+        order: Literal["none", "key"] = "none",
+        start: str = "earliest",
+        batch: int | None = None,
+        codec: Codec | None = None,
+        invisible_time: float = 30.0,
+        max_processing: float = 900.0,
+        on_error: Rules | None = None,
+        middleware: Iterable[Middleware] = (),
+    ) -> Callable[[F], F]:
+        """Decorate a function that is called with each message of a queue, or of several.
+
+        A parameter annotated `oms.Message` gets the message, `oms.ListenerContext` its context, `oms.App` this app,
+        `Annotated[T, oms.Depends(function)]` a dependency; the one that is left gets the body as its type, or several
+        get the fields of the body. A message is acknowledged when the function has returned, and comes back after its
+        back-off when it raised; one whose body cannot be read goes to the dead-letter queue at once, saying which field
+        was wrong. A plain function runs in a thread, so that it may block. The function itself stays as it was.
+
+        Args:
+            queue: one queue, or several.
+            group: the consumer group; None: the app's.
+            sends_to: the queue that the return value goes to, with the message's key, unless it is None.
+            retry: when a failed message comes back, and after how many deliveries it is dead.
+            concurrency: calls at work at once. None: with `order="key"` 16, else one per partition, whose messages then
+                come one at a time and in order.
+            order: `key`: one message of a key at work at a time.
+            start: where a new group begins: `earliest`, `latest`, `offset:<n>` or `ts:<ms>`.
+            batch: calls with lists, of at most so many messages.
+            codec: how bodies are read and results are written; None: the app's.
+            invisible_time: seconds that a message stays hidden from the rest of its group, renewed while at work.
+            max_processing: seconds that a call may take.
+            on_error: rules for exceptions, before those of the app.
+            middleware: around this listener, inside the app's.
+
+        Raises OMSRuntimeException 1418, naming a parameter that nothing can be passed to, and when two listeners of one
+        group would share the messages of a queue.
+        """
+        names = sys._getframe(1).f_locals
+        queues = (queue,) if isinstance(queue, str) else tuple(queue)
+
+        def add(function: F) -> F:
+            made = make_listener(
+                function,
+                names,
+                queues=queues,
+                group=group or self.group,
+                sends_to=sends_to,
+                codec=codec or self.codec,
+                concurrency=concurrency,
+                order=order,
+                start=start,
+                retry=retry or Backoff(),
+                batch=batch,
+                invisible_time=invisible_time,
+                max_processing=max_processing,
+                rules=on_error or {},
+                middleware=tuple(middleware),
+            )
+            self._check_alone(made)
+            self.listeners.append(made)
+            return function
+
+        return add
+
+    @overload
+    def publisher(
+        self, queue: str, kind: type[T], *, codec: Codec | None = None, description: str = ""
+    ) -> Publisher[T]: ...
+    @overload
+    def publisher(
+        self, queue: str, kind: Any = Any, *, codec: Codec | None = None, description: str = ""
+    ) -> Publisher[Any]: ...
+    def publisher(
+        self, queue: str, kind: Any = Any, *, codec: Codec | None = None, description: str = ""
+    ) -> Publisher[Any]:
+        """A queue that this app sends to, with the type of its bodies: `await invoices.send(invoice)`."""
+        made: Publisher[Any] = Publisher(self, queue, kind, codec or self.codec, description)
+        self.publishers.append(made)
+        return made
+
+    def middleware(self, function: Middleware) -> Middleware:
+        """Decorate a function that wraps every listener, inside the middleware that is there."""
+        self.middlewares.append(function)
+        return function
+
+    def exception_handler(self, kind: type[Exception]) -> Callable[[F], F]:
+        """Decorate a function that is called with (exception, message) when a listener raised one of this kind.
+
+        What it returns counts as what the listener returned; it may raise `oms.Reject` or `oms.Retry`.
+        """
+
+        def add(function: F) -> F:
+            rule: Rule = function
+            self.rules[kind] = rule
+            return function
+
+        return add
+
+    # ---- its life ---------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the access point, enter the lifespan, start the listeners; nothing happens when it is started."""
+        await self.launch(connect(self.url, self.attributes, namespace=self.namespace), _unwatched)
+
+    async def launch(self, access_point: AccessPoint, watch: Watch) -> None:
+        """As `start`, on another access point, and with something around each call: for test kits."""
+        if self._running is None:
+            self._running = Running(self, access_point, watch)
+            try:
+                await self._running.open()
+            except BaseException:
+                self._running = None
+                raise
+
+    async def stop(self) -> None:
+        """Receive nothing new, wait up to `grace` for what is at work, give the rest back, leave the lifespan."""
+        running = self._running
+        if running is not None:
+            try:
+                await running.close()
+            finally:
+                self._running = None
+
+    async def run(self) -> None:
+        """Start, and run until SIGTERM or SIGINT, then stop as `stop` does. A second signal ends the process."""
+        from openmessaging.app.signals import StopSignals
+
+        with StopSignals() as signals:
+            async with self:
+                logger.info("%s runs on %s: %d listener(s)", self.title, self.url, len(self.listeners))
+                await signals.came.wait()
+                logger.info("%s stops; listeners at work have %g s", self.title, self.grace)
+        logger.info("%s has stopped", self.title)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @asynccontextmanager
+    async def asgi_lifespan(self, framework: Any) -> AsyncIterator[None]:
+        """The life of this app inside an ASGI framework's: `FastAPI(lifespan=app.asgi_lifespan)`."""
+        del framework
+        async with self:
+            yield
+
+    @property
+    def running(self) -> Running:
+        """What there is while it runs. Raises OMSRuntimeException 1503 otherwise."""
+        if self._running is None:
+            raise not_started("app", ServiceState.INITIALIZED)
+        return self._running
+
+    @property
+    def access_point(self) -> AccessPoint:
+        """The open access point. Raises OMSRuntimeException 1503 unless the app runs or its lifespan has begun."""
+        return self.running.access_point
+
+    @property
+    def producer(self) -> Producer:
+        """The app's producer. Raises as `access_point`."""
+        return self.running.producer
+
+    # ---- sending ----------------------------------------------------------------------------------------------------
+
+    async def send(
+        self,
+        queue: str,
+        value: Any,
+        *,
+        key: str | None = None,
+        properties: dict[str, PropertyValue] | None = None,
+        codec: Codec | None = None,
+        **headers: Any,
+    ) -> SendResult:
+        """Send a value as the body of a message; returns when it is as durable as the result says.
+
+        Args:
+            queue: where to.
+            value: bytes and str go as they are, all else as the codec writes it.
+            key: messages of one key keep their order.
+            properties: the user's own fields.
+            codec: None: the app's.
+            headers: other header fields by their names in Python, such as `correlation_id`.
+
+        Raises what `Producer.send` raises, and TypeError for a value that the codec cannot write.
+        """
+        producer = self.running.producer
+        body = encode(codec or self.codec, value)
+        return await producer.send(
+            producer.create_message(queue, body, message_key=key, properties=properties, **headers)
+        )
+
+    def _check_alone(self, made: Listener) -> None:
+        for other in self.listeners:
+            shared = set(made.queues) & set(other.queues)
+            if shared and made.group == other.group:
+                text = f"{made.name} and {other.name} would share the messages of {min(shared)} in group {made.group}"
+                raise error(1418, text, next_step="Give one of them another group", field="group")
+
+
+def _unwatched(_: Listener, call: Call) -> Call:
+    return call

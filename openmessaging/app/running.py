@@ -1,0 +1,103 @@
+"""An app while it runs: access point, producer, a push consumer per listener."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from openmessaging.app.codec import encode
+from openmessaging.app.listener import Listener, Watch, handler
+from openmessaging.app.rules import judge
+from openmessaging.model.message import Message
+from openmessaging.runtime.aio.access_point import AccessPoint
+from openmessaging.runtime.aio.push import PushConsumer
+from openmessaging.runtime.context import ListenerContext
+from openmessaging.runtime.verdict import Reject, Retry
+
+if TYPE_CHECKING:
+    from openmessaging.app.application import App
+
+
+class Running:
+    """What lives from an app's start to its end."""
+
+    def __init__(self, app: App, access_point: AccessPoint, watch: Watch) -> None:
+        self._app = app
+        self._watch = watch
+        self._stack = AsyncExitStack()
+        self.access_point = access_point
+        self.producer = self.access_point.create_producer()
+        self.consumers: dict[Listener, PushConsumer] = {}
+
+    async def open(self) -> None:
+        """Open everything; what was opened is closed again when something fails."""
+        try:
+            await self._stack.enter_async_context(self.access_point)
+            await self._stack.enter_async_context(self.producer)
+            if self._app.lifespan is not None:
+                await self._stack.enter_async_context(self._app.lifespan(self._app))
+            for listener in self._app.listeners:
+                consumer = self._consumer(listener)
+                await consumer.bind_queue(listener.queues, self._served(listener), batch=listener.batch is not None)
+                self.consumers[listener] = consumer
+                await consumer.start()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop the listeners, all at once, then leave the rest in reverse."""
+        stops = [consumer.stop() for consumer in self.consumers.values()]
+        try:
+            failures = [each for each in await asyncio.gather(*stops, return_exceptions=True) if each is not None]
+            if failures:
+                raise failures[0]
+        finally:
+            await self._stack.aclose()
+
+    def _consumer(self, listener: Listener) -> PushConsumer:
+        return self.access_point.create_push_consumer(
+            listener.group,
+            order=listener.order,
+            start=listener.start,
+            invisible_time=listener.invisible_time,
+            backoff=listener.retry,
+            update=True,
+            concurrency=listener.concurrency,
+            batch_size=listener.batch or 1,
+            max_processing=listener.max_processing,
+            grace=self._app.grace,
+        )
+
+    def _served(self, listener: Listener) -> Callable[[Any, ListenerContext], Any]:
+        """What the push consumer calls: the handler, then the rules, then the sending of the result."""
+        handle = handler(listener, self._app, self._app.dependency_overrides, self._watch)
+        rules = (listener.rules, self._app.rules)
+        if listener.sends_to is None and not any(rules):
+            return handle
+
+        async def serve(message: Any, context: ListenerContext) -> None:
+            try:
+                result = await handle(message, context)
+            except (Reject, Retry):
+                raise
+            except Exception as failure:
+                result = await judge(rules, failure, message)
+            if result is not None and listener.sends_to is not None:
+                await self._reply(listener, listener.sends_to, message, result)
+
+        return serve
+
+    async def _reply(self, listener: Listener, queue: str, message: Any, result: Any) -> None:
+        if listener.batch is not None and isinstance(result, Sequence) and not isinstance(result, str | bytes):
+            await self.producer.send([self._result(listener, queue, None, each) for each in result])
+        else:
+            key = message.message_key if isinstance(message, Message) else None
+            await self.producer.send(self._result(listener, queue, key, result))
+
+    def _result(self, listener: Listener, queue: str, key: str | None, result: Any) -> Message:
+        if isinstance(result, Message):
+            return result
+        return self.producer.create_message(queue, encode(listener.codec, result), message_key=key)

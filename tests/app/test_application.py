@@ -1,0 +1,259 @@
+"""Applications on the real engine, with the test kit and on a store of their own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+
+import openmessaging as oms
+from openmessaging.testing import TestApp
+
+
+class Order(msgspec.Struct):
+    item: str
+    quantity: int = 1
+
+
+class Parcel(msgspec.Struct):
+    weight: float
+
+
+def application(**settings: Any) -> oms.App:
+    return oms.App("oms:memory:never-opened", **settings)
+
+
+async def test_the_body_comes_as_its_type_and_the_result_is_sent_on() -> None:
+    app = application()
+
+    @app.listener("orders", group="billing", sends_to="invoices")
+    async def bill(order: Order, message: oms.Message, context: oms.ListenerContext, me: oms.App) -> dict[str, Any]:
+        assert me is app
+        return {"item": order.item, "for": message.message_key, "attributes": context.attributes}
+
+    async with TestApp(app) as test:
+        await test.send("orders", Order("pizza", 2), key="alice")
+        assert test.received(bill) == [Order("pizza", 2)]
+        assert test.sent("invoices") == [{"item": "pizza", "for": "alice", "attributes": {}}]
+        assert test.messages("invoices")[0].message_key == "alice"
+
+
+async def test_a_body_that_cannot_be_read_is_a_dead_letter_that_names_the_field() -> None:
+    app = application()
+
+    @app.listener("orders", retry=oms.Backoff(max_delivery=5))
+    async def bill(order: Order) -> None: ...
+
+    async with TestApp(app) as test:
+        await test.send("orders", b'{"item": "pizza", "quantity": "two"}')
+        await test.send("orders", Order("salad"))
+        assert test.received(bill) == [Order("salad")]
+        [dead] = test.dead_letters("orders")
+        assert "$.quantity" in dead.properties["dead-letter.reason"]
+        assert dead.properties["dead-letter.delivery-count"] == 1
+
+
+async def test_verdicts_and_rules() -> None:
+    app = application(on_error={KeyError: oms.Reject, LookupError: None})
+    seen: list[str] = []
+
+    @app.exception_handler(OSError)
+    async def on_os_error(failure: Exception, message: oms.Message) -> str:
+        return f"rescued {message.data.decode()}"
+
+    @app.listener("in", sends_to="out", on_error={TimeoutError: oms.Retry(60.0)})
+    async def listen(text: str) -> str:
+        seen.append(text)
+        if text == "late" and seen.count("late") == 2:
+            return "at last"
+        raise {"key": KeyError, "index": IndexError, "disk": OSError, "late": TimeoutError, "no": oms.Reject}[text](
+            text
+        )
+
+    async with TestApp(app) as test:
+        for text in ("key", "index", "disk", "late", "no"):
+            await test.send("in", text)
+        assert test.sent("out", str) == ["rescued disk"]
+        reasons = [dead.properties["dead-letter.reason"] for dead in test.dead_letters("in")]
+        assert reasons == ["KeyError: 'key'", "no"]
+        await test.advance(59.0)
+        assert seen.count("late") == 1
+        await test.advance(1.0)
+        assert test.sent("out", str) == ["rescued disk", "at last"]
+
+
+async def test_middleware_is_around_and_sees_results() -> None:
+    log: list[str] = []
+
+    def named(name: str):
+        def middleware(handler):
+            async def around(message, context):
+                log.append(name)
+                result = await handler(message, context)
+                return f"{name}({result})"
+
+            return around
+
+        return middleware
+
+    app = application(middleware=[named("outer")])
+    app.middleware(named("middle"))
+
+    @app.listener("in", sends_to="out", middleware=[named("inner")])
+    async def listen(text: str) -> str:
+        return text
+
+    async with TestApp(app) as test:
+        await test.send("in", "x")
+        assert test.sent("out", str) == ["outer(middle(inner(x)))"]
+    assert log == ["outer", "middle", "inner"]
+
+
+async def test_the_lifespan_is_around_and_may_send() -> None:
+    log: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(app: oms.App) -> AsyncIterator[None]:
+        app.state["greeting"] = "hello"
+        await app.send("in", "from the lifespan")
+        log.append("begin")
+        yield
+        log.append("end")
+
+    app = application(lifespan=lifespan)
+
+    def greeting(app: oms.App) -> str:
+        return app.state["greeting"]
+
+    @app.listener("in")
+    async def listen(text: str, greeting: Annotated[str, oms.Depends(greeting)]) -> None:
+        log.append(f"{greeting} {text}")
+
+    async with TestApp(app):
+        pass
+    assert log == ["begin", "hello from the lifespan", "end"]
+
+
+async def test_batches_come_as_lists_and_bad_bodies_leave_alone() -> None:
+    app = application()
+
+    @app.listener("orders", batch=10, sends_to="done")
+    async def bill(orders: list[Order], messages: list[oms.Message]) -> list[str]:
+        assert len(orders) == len(messages)
+        return [order.item for order in orders]
+
+    async with TestApp(app) as test:
+        producer = app.producer
+        bodies = [b'{"item":"a"}', b'{"item":1}', b'{"item":"b"}']
+        await producer.send([producer.create_message("orders", body) for body in bodies])
+        await test.settle()
+        assert test.received(bill) == [[Order("a"), Order("b")]]
+        assert test.sent("done", str) == ["a", "b"]
+        assert "$.item" in test.dead_letters("orders")[0].properties["dead-letter.reason"]
+
+
+async def test_several_parameters_get_the_fields_of_the_body() -> None:
+    app = application()
+    seen: list[Any] = []
+
+    @app.listener("users")
+    async def welcome(user: str, user_id: int, country: str = "nowhere") -> None:
+        seen.append((user, user_id, country))
+
+    async with TestApp(app) as test:
+        await test.send("users", {"user": "John", "user_id": 1})
+        await test.send("users", {"user": "John"})
+        assert seen == [("John", 1, "nowhere")]
+        assert "user_id" in test.dead_letters("users")[0].properties["dead-letter.reason"]
+
+
+async def test_typed_publishers_and_another_codec() -> None:
+    app = application(codec=oms.MessagePackCodec())
+    orders = app.publisher("orders", Order)
+
+    @app.listener("orders")
+    async def bill(order: Order) -> None: ...
+
+    async with TestApp(app) as test:
+        await orders.send(Order("pizza"), key="alice", properties={"colour": "red"})
+        await test.settle()
+        assert test.received(bill) == [Order("pizza")]
+        [message] = test.messages("orders")
+        assert (message.message_key, message.properties["colour"]) == ("alice", "red")
+        assert message.data == msgspec.msgpack.encode(Order("pizza"))
+
+
+def test_mistakes_are_told_when_the_listener_is_declared() -> None:
+    app = application()
+
+    @app.listener("orders", group="billing")
+    async def one(body: bytes) -> None: ...
+
+    with pytest.raises(oms.OMSRuntimeException, match="would share the messages of orders"):
+
+        @app.listener(["parcels", "orders"], group="billing")
+        async def two(body: bytes) -> None: ...
+
+    with pytest.raises(oms.OMSRuntimeException, match="gets a list"):
+
+        @app.listener("orders", batch=10)
+        async def three(body: bytes) -> None: ...
+
+    with pytest.raises(oms.OMSRuntimeException, match="one parameter"):
+
+        @app.listener("orders", batch=10)
+        async def four(body: list[int], other: int) -> None: ...
+
+    with pytest.raises(oms.OMSRuntimeException, match="parameter body"):
+
+        @app.listener("orders", group="x")
+        async def five(body: Order | Parcel) -> None: ...
+
+
+async def test_without_running_there_is_nothing_to_send_with() -> None:
+    with pytest.raises(oms.OMSRuntimeException) as caught:
+        await application().send("orders", b"x")
+    assert caught.value.code == 1503
+
+
+async def test_a_failed_start_leaves_nothing_behind() -> None:
+    @asynccontextmanager
+    async def lifespan(app: oms.App) -> AsyncIterator[None]:
+        raise ValueError("no database")
+        yield
+
+    app = application(lifespan=lifespan)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no database"):
+            await app.start()
+
+
+async def test_stopping_lets_a_call_finish_and_gives_the_rest_back(tmp_path: Path) -> None:
+    app = oms.App(f"oms:embedded://{tmp_path}/store", grace=10.0)
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+
+    @app.listener("jobs", concurrency=1)
+    async def work(job: str) -> None:
+        begun.set()
+        await may_end.wait()
+        ended.append(job)
+
+    await app.start()
+    for number in range(20):
+        await app.send("jobs", f"job {number}")
+    await begun.wait()
+    stopping = asyncio.ensure_future(app.stop())
+    await asyncio.sleep(0)
+    may_end.set()
+    await stopping
+    assert ended == ["job 0"]
+    async with app:
+        while len(ended) < 20:
+            await asyncio.sleep(0.001)
+        info = await app.access_point.resource_manager().describe_group("jobs", "default")
+    assert ended == [f"job {number}" for number in range(20)]
+    assert info.retrying == 0
