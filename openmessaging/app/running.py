@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from openmessaging.app.codec import encode
 from openmessaging.app.listener import Listener, Watch, handler
 from openmessaging.app.rules import judge
 from openmessaging.model.message import Message
+from openmessaging.model.spi import Capability
 from openmessaging.runtime.aio.access_point import AccessPoint
 from openmessaging.runtime.aio.push import PushConsumer
 from openmessaging.runtime.context import ListenerContext
@@ -91,11 +92,19 @@ class Running:
         return serve
 
     async def _reply(self, listener: Listener, queue: str, message: Any, result: Any) -> None:
-        if listener.batch is not None and isinstance(result, Sequence) and not isinstance(result, str | bytes):
-            await self.producer.send([self._result(listener, queue, None, each) for each in result])
+        """Send the result, and acknowledge what it came from in the same step where the system can do that."""
+        if listener.batch is not None and isinstance(result, list | tuple):
+            replies = [self._result(listener, queue, None, each) for each in result]
         else:
-            key = message.message_key if isinstance(message, Message) else None
-            await self.producer.send(self._result(listener, queue, key, result))
+            key = message.message_key if listener.batch is None else None
+            replies = [self._result(listener, queue, key, result)]
+        if Capability.TRANSACTIONS not in self.access_point.capabilities:
+            await self.producer.send(replies)
+            return
+        received = message if listener.batch is not None else [message]
+        async with self.producer.transaction() as transaction:
+            await transaction.send(replies)
+            await transaction.ack([each for each in received if each.leased_offset in each.lease.pending])
 
     def _result(self, listener: Listener, queue: str, key: str | None, result: Any) -> Message:
         if isinstance(result, Message):

@@ -191,9 +191,9 @@ class Engine(Administration):
     ) -> Entry:
         """Make dead letters of messages now, whatever deliveries they have left; those that cannot be read are put off
         as by a nack. Raises 1418 as `decide_ack`."""
-        lease = self._held(group_id, lease_id)
+        lease = self.held(group_id, lease_id)
         draft = Draft(self, self.limits, now_ms)
-        self._fail(draft, lease, None if offsets is None else _spans(lease, offsets), None, reason, last=True)
+        self._fail(draft, lease, None if offsets is None else held_ranges(lease, offsets), None, reason, last=True)
         return draft.entry()
 
     def decide_release(self, now_ms: int, group_id: int, lease_id: int, offsets: Sequence[int] | None) -> Entry:

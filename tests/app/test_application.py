@@ -235,12 +235,15 @@ async def test_stopping_lets_a_call_finish_and_gives_the_rest_back(tmp_path: Pat
     app = oms.App(f"oms:embedded://{tmp_path}/store", grace=10.0)
     begun, may_end = asyncio.Event(), asyncio.Event()
     ended: list[str] = []
+    all_ended = asyncio.Event()
 
     @app.listener("jobs", concurrency=1)
     async def work(job: str) -> None:
         begun.set()
         await may_end.wait()
         ended.append(job)
+        if len(ended) == 20:
+            all_ended.set()
 
     await app.start()
     for number in range(20):
@@ -252,8 +255,7 @@ async def test_stopping_lets_a_call_finish_and_gives_the_rest_back(tmp_path: Pat
     await stopping
     assert ended == ["job 0"]
     async with app:
-        while len(ended) < 20:
-            await asyncio.sleep(0.001)
+        await all_ended.wait()
         info = await app.access_point.resource_manager().describe_group("jobs", "default")
     assert ended == [f"job {number}" for number in range(20)]
     assert info.retrying == 0

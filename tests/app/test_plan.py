@@ -54,7 +54,7 @@ def test_without_cache_everyone_gets_a_value_of_its_own() -> None:
         made.append(1)
         return len(made)
 
-    def listener(a: int = Depends(number, use_cache=False), b: int = Depends(number, use_cache=False)) -> list[int]:  # noqa: B008
+    def listener(a: int = Depends(number, use_cache=False), b: int = Depends(number, use_cache=False)) -> list[int]:
         return [a, b]
 
     assert run(listener) == [1, 2]

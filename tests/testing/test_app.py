@@ -80,7 +80,7 @@ async def test_overrides_last_as_long_as_the_test() -> None:
     app = oms.App("oms:memory:never-opened", {"partitions": 2})
 
     @app.listener("in", sends_to="out")
-    async def listen(text: str, secret: str = oms.Depends(secret)) -> str:  # type: ignore[assignment] # noqa: B008
+    async def listen(text: str, secret: str = oms.Depends(secret)) -> str:  # type: ignore[assignment]
         return secret
 
     for overrides, expected in (({secret: lambda: "fake"}, "fake"), ({}, "real")):

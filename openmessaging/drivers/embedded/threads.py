@@ -129,7 +129,7 @@ class BlockingSubscription:
     def reject(self, lease_id: int, offsets: Sequence[int] | None, reason: str) -> None:
         """Make dead letters of messages now."""
         group_id = self.group.id
-        self._runner.give_back(lambda engine, now_ms: engine.decide_reject(now_ms, group_id, lease_id, offsets, reason))
+        self.runner.give_back(lambda engine, now_ms: engine.decide_reject(now_ms, group_id, lease_id, offsets, reason))
 
     def release(self, lease_id: int, offsets: Sequence[int] | None) -> None:
         """Give messages back that were never handled."""
