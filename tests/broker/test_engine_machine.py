@@ -223,20 +223,14 @@ class EngineMachine(RuleBasedStateMachine):
 
     def nack(self, data: st.DataObject) -> None:
         lease_id, held, part, offsets = self.some_lease(data)
-        if not offsets:
-            return
-        delay = data.draw(st.sampled_from([None, 0.0, 2.0]))
-        entry = self.broker.nack(self.group_of(held), lease_id, part, delay)
-        self.fail(entry, {lease_id: offsets}, None if delay is None else int(delay * 1000))
-
-    def reject(self, data: st.DataObject) -> None:
-        lease_id, held, part, offsets = self.some_lease(data)
-        if not offsets:
-            return
-        group = self.group_of(held)
-        engine = self.broker.engine
-        entry = self.broker.do(engine.decide_reject(self.broker.now, group.id, lease_id, part, "never"))
-        self.fail(entry, {lease_id: offsets}, None, last=True)
+        delay = data.draw(st.sampled_from([None, 0.0, 2.0, "never"]))
+        if offsets and delay == "never":
+            group, engine = self.group_of(held), self.broker.engine
+            entry = self.broker.do(engine.decide_reject(self.broker.now, group.id, lease_id, part, "never"))
+            self.fail(entry, {lease_id: offsets}, None, last=True)
+        elif offsets:
+            entry = self.broker.nack(self.group_of(held), lease_id, part, delay)
+            self.fail(entry, {lease_id: offsets}, None if delay is None else int(delay * 1000))
 
     def release(self, data: st.DataObject) -> None:
         lease_id, held, part, offsets = self.some_lease(data)
@@ -353,7 +347,7 @@ class EngineMachine(RuleBasedStateMachine):
         assert self.broker.replayed().snapshot() == self.broker.engine.snapshot()
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), how=st.sampled_from([ack, ack, nack, nack, reject, release, extend]))
+    @rule(data=st.data(), how=st.sampled_from([ack, ack, nack, nack, release, extend]))
     def settle(self, data: st.DataObject, how: Callable[[EngineMachine, st.DataObject], None]) -> None:
         how(self, data)
 
