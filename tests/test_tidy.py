@@ -24,6 +24,7 @@ LONG_FUNCTIONS: dict[str, int] = {}
 LARGEST_BYTES = 1 << 20
 TESTED_WITH = {
     "simulation/clock.py": "simulation/test_broker.py",
+    "simulation/consumers.py": "simulation/test_broker.py",
     "simulation/promises.py": "simulation/test_broker.py",
     "app/listener.py": "app/test_application.py",
     "app/publisher.py": "app/test_application.py",

@@ -120,7 +120,7 @@ class StoredContents:
         keys: list[str | None] = []
         while start < end:
             entry = self._entry(partition_id, start)
-            records = self._batch(entry)[2]
+            records = self._batch(partition_id, entry)[2]
             stop = min(end, entry.base_offset + entry.count)
             keys += [record.message_key for record in records[start - entry.base_offset : stop - entry.base_offset]]
             start = stop
@@ -129,7 +129,7 @@ class StoredContents:
     def message(self, partition_id: int, offset: int) -> tuple[BatchHeader, dict[str, Any], Record, int]:
         """One stored message: its batch's header, the shared headers, the record, its place in the batch."""
         entry = self._entry(partition_id, offset)
-        header, shared, records = self._batch(entry)
+        header, shared, records = self._batch(partition_id, entry)
         place = offset - entry.base_offset
         return header, shared, records[place], place
 
@@ -137,10 +137,15 @@ class StoredContents:
         """When a message was stored."""
         return self._entry(partition_id, offset).timestamp_ms
 
-    def _batch(self, entry: IndexEntry) -> tuple[BatchHeader, dict[str, Any], list[Record]]:
+    def _batch(self, partition_id: int, entry: IndexEntry) -> tuple[BatchHeader, dict[str, Any], list[Record]]:
         found = self._decoded.get(entry.position)
         if found is None:
-            found = decode(self._storage.read(entry.position, entry.size))
+            data = self._storage.read(entry.position, entry.size)
+            try:
+                found = decode(data)
+            except OMSRuntimeException as cause:
+                place = f"partition {partition_id}, offset {entry.base_offset}, position {entry.position} of the log"
+                raise cause.located(place) from cause
             if len(self._decoded) >= _CACHED_BATCHES:
                 self._decoded.clear()
             self._decoded[entry.position] = found

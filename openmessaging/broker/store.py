@@ -7,6 +7,7 @@ files are caches of the log: forgotten past the snapshot, and rebuilt from the w
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import random
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,8 @@ from openmessaging.storage.log import Log
 from openmessaging.storage.memory import MemoryLog
 from openmessaging.storage.snapshot import SnapshotStore
 from openmessaging.system import Clock, Disk, SystemClock, SystemDisk
+
+_LOG = logging.getLogger("openmessaging.store")
 
 
 class StoreOptions(msgspec.Struct, frozen=True):
@@ -121,6 +124,7 @@ def open_store(
             scan_from=found[0] + 1 if found else 0,
             salt=chance.getrandbits(64),
         )
+        _check_begin(storage, found, snapshots.problems)
         indexes = PartitionIndexes(disk, os.path.join(directory, "index"))
         runner = _recover(storage, indexes, found, options, clock, chance)
     except BaseException:
@@ -144,6 +148,20 @@ def open_memory(options: StoreOptions, *, clock: Clock | None = None, upkeep: bo
     return Store(runner, maintenance, None)
 
 
+def _check_begin(storage: Storage, found: tuple[int, bytes] | None, problems: list[str]) -> None:
+    """Check that what the log does not hold any more is in the snapshot; problems of snapshots are told in any case."""
+    for problem in problems:
+        _LOG.warning("a snapshot is damaged, the store is opened without it: %s", problem)
+    begin = storage.min_index()
+    if begin > (-1 if found is None else found[0]) + 1:
+        why = "; ".join(problems) or "it is missing"
+        raise OMSRuntimeException(
+            1501,
+            f"the log begins at index {begin}, but the snapshot that goes with it cannot be used: {why}",
+            next_step="Restore the directory `snapshots` from a backup; `oms store dump` shows what the log holds",
+        )
+
+
 def _recover(
     storage: Storage,
     indexes: PartitionIndexes,
@@ -159,12 +177,6 @@ def _recover(
         Limits(auto_create=options.auto_create, default_partitions=options.partitions),
     )
     applied = -1
-    if found is None and storage.min_index() > 0:
-        raise OMSRuntimeException(
-            1501,
-            f"the log begins at index {storage.min_index()}, but the snapshot that goes with it is missing or damaged",
-            next_step="Restore the directory `snapshots` from a backup; `oms store dump` shows what the log holds",
-        )
     if found is not None:
         applied, state = found
         engine.restore(state)

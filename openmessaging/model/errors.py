@@ -13,6 +13,8 @@ Source: runtime interface 1.0.0, "exceptions"; code table of the HTTP binding. T
 
 from __future__ import annotations
 
+from typing import Self
+
 CODES: dict[int, str] = {
     1101: "unsupported version",
     1200: "success",
@@ -74,6 +76,10 @@ class OMSRuntimeException(Exception):
     def __str__(self) -> str:
         text = f"{self.code} {CODES.get(self.code, 'unknown code')}: {self.reason}"
         return f"{text}. {self.next_step}" if self.next_step else text
+
+    def located(self, place: str) -> Self:
+        """The same error, with the place where it was found in front of its reason."""
+        return type(self)(self.code, f"{place}: {self.reason}", next_step=self.next_step, field=self.field)
 
     @property
     def retryable(self) -> bool:

@@ -45,7 +45,7 @@ class DeliveryOrigin:
     A batch larger than one fetch comes in several deliveries: where the one `before` was of the same batch and lay
     before this one, its records are used, so that the batch is decoded once and no record is handed out twice.
 
-    Raises OMSRuntimeException 1501 for damaged bytes.
+    Raises OMSRuntimeException 1501 for damaged bytes, with their place.
     """
 
     __slots__ = ("_header", "_shared", "delivery", "records")
@@ -58,7 +58,11 @@ class DeliveryOrigin:
         if before is not None and before._is_continued_by(delivery):
             self._header, self._shared, self.records = before._header, before._shared, before.records
         else:
-            self._header, self._shared, self.records = decode(delivery.data)
+            try:
+                self._header, self._shared, self.records = decode(delivery.data)
+            except OMSRuntimeException as cause:
+                place = f"{delivery.destination}, partition {delivery.partition}, offset {delivery.base_offset}"
+                raise cause.located(place) from cause
 
     def _is_continued_by(self, following: Delivery) -> bool:
         mine = self.delivery

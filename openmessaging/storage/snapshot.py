@@ -16,7 +16,7 @@ import struct
 import google_crc32c
 
 from openmessaging.model.errors import error
-from openmessaging.storage.segment.format import damaged, newer_format
+from openmessaging.storage.segment.format import newer_format
 from openmessaging.system.disk import Disk
 
 FORMAT = 1
@@ -35,6 +35,7 @@ class SnapshotStore:
         self._directory = directory
         self.problems: list[str] = []
         """What `newest` found damaged and went past."""
+        self._damaged: set[int] = set()
 
     def save(self, index: int, state: bytes) -> None:
         """Store the state after entry `index`, durable on return; the owner has synced log and indexes before.
@@ -54,8 +55,11 @@ class SnapshotStore:
             file.close()
             self._disk.rename(temporary, path)
             self._disk.sync_directory(self._directory)
-            for old in self.indexes()[:-KEPT]:
-                self._disk.remove(os.path.join(self._directory, snapshot_name(old)))
+            self._damaged.discard(index)
+            kept = self._whole()[-KEPT:]
+            for old in self.indexes():
+                if old not in kept:
+                    self._disk.remove(os.path.join(self._directory, snapshot_name(old)))
         except OSError as failure:
             with contextlib.suppress(OSError):
                 self._clear_temporary()
@@ -68,24 +72,23 @@ class SnapshotStore:
     def newest(self) -> tuple[int, bytes] | None:
         """The newest whole snapshot as (index, state), None when there is none.
 
-        Falls back to the older one when the newest is damaged, and notes it in `problems`. Raises OMSRuntimeException
-        1101 when a newer release wrote it, 1501 when snapshots are there but none is whole.
+        Goes past those that are damaged, and notes them in `problems`: the log after the one it falls back to, or the
+        whole of it, is there as long as only one is. Raises OMSRuntimeException 1101 when a newer release wrote it.
         """
         self.problems = []
+        self._damaged.clear()
         self._settle_names()
         for index in reversed(self.indexes()):
             path = os.path.join(self._directory, snapshot_name(index))
             try:
                 data = self._read(path)
+                problem = check_snapshot(data, index, path)
             except OSError as failure:
-                self.problems.append(f"{path}: {failure.strerror or failure}")
-                continue
-            problem = check_snapshot(data, index, path)
+                problem = failure.strerror or str(failure)
             if problem is None:
                 return index, data[_HEADER.size + _CRC.size :]
             self.problems.append(f"{path}: {problem}")
-        if self.problems:
-            raise damaged(self._directory, "no snapshot is whole: " + "; ".join(self.problems))
+            self._damaged.add(index)
         return None
 
     def indexes(self) -> list[int]:
@@ -97,10 +100,13 @@ class SnapshotStore:
         """Entries up to here may leave the log, -1 when none may.
 
         It is the index of the older of the two: should the newest turn out to be damaged, the log after the older one
-        is still needed.
+        is still needed. Those that are known to be damaged do not count.
         """
-        indexes = self.indexes()
+        indexes = self._whole()
         return indexes[-KEPT] if len(indexes) >= KEPT else -1
+
+    def _whole(self) -> list[int]:
+        return [index for index in self.indexes() if index not in self._damaged]
 
     def _settle_names(self) -> None:
         """Make durable what a process that died may have renamed only: the log before it may be dropped now."""

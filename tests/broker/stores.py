@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from openmessaging.broker.admin import Admin
@@ -204,3 +206,30 @@ def timed(client: Client, clock: SimulatedClock) -> None:
         client.send(f"{number}")
         clock.advance(10)
     return start
+
+
+def killed(client: Client, directory: Path, target: Path) -> Path:
+    """The directory as a process that died now would leave it."""
+    client.runner.flush()
+    shutil.copytree(directory, target)
+    return target
+
+
+def content(client: Client) -> dict[tuple[str, int], list[tuple[int, bytes]]]:
+    """Every message of every partition with its offset."""
+    found: dict[tuple[str, int], list[tuple[int, bytes]]] = {}
+    for name, queue in client.runner.engine.queues.items():
+        for partition in queue.partitions:
+            deliveries = client.admin.browse(name, partition.number, 0, 1_000_000, None)
+            found[name, partition.number] = [
+                (delivery.base_offset + place, decode(delivery.data)[2][place].data)
+                for delivery in deliveries
+                for place in range(delivery.first, delivery.last)
+            ]
+    return found
+
+
+def flip(path: Path, position: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(data)

@@ -163,6 +163,7 @@ class EngineMachine(RuleBasedStateMachine):
         name, group_name = data.draw(st.sampled_from(places))
         group = self.queues[name].groups[group_name]
         due, fresh = self.queues[name].eligible(group, self.broker.now)
+        released = self.released(group)
         engine_group = self.broker.engine.group(name, group_name)
         leases = self.broker.receive(engine_group, count, lambda _, start, end: min(end, (start // cut + 1) * cut))
         got: set[tuple[int, int]] = set()
@@ -179,7 +180,7 @@ class EngineMachine(RuleBasedStateMachine):
             place = (name, group_name)
             self.held[lease.lease_id] = Held(place, number, lease.attempt, lease.deadline_ms, covered)
         assert sum(lease.end - lease.start for lease in leases) == len(got)
-        self.check_receive(self.queues[name], group, due, fresh, got, count)
+        self.check_receive(self.queues[name], group, due, fresh, got, count, released)
 
     def check_receive(
         self,
@@ -189,6 +190,7 @@ class EngineMachine(RuleBasedStateMachine):
         fresh: set[tuple[int, int]],
         got: set[tuple[int, int]],
         count: int,
+        released: bool,
     ) -> None:
         """What was handed out of what may be."""
         assert got <= due | fresh
@@ -198,12 +200,13 @@ class EngineMachine(RuleBasedStateMachine):
             assert min(most, 1) <= len(got) <= most  # a key in two lanes counts for both when shares are made
         else:
             assert len(got) == most
-        if not group.keyed and len(got) == count and not self.released(group):
+        if not group.keyed and len(got) == count and not released:
             levels = {queue.families[number][1] for number, _ in got & fresh}
             again = {place for place in due if queue.families[place[0]][1] in levels}
             assert again <= got, "what is due again goes first"
 
-    def released(self, group: Membership) -> bool:
+    @staticmethod
+    def released(group: Membership) -> bool:
         """Whether a message below the end of what was handed out was never delivered: it counts as due again."""
         return any(letter.deliveries == 0 and letter.lease is None for letter in group.open.values())
 

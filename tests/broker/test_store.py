@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from pathlib import Path
 
 import pytest
 
 from openmessaging.broker.store import StoreOptions, open_memory, open_store
-from openmessaging.model.batch import decode
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
 from openmessaging.simulation.clock import SimulatedClock
@@ -21,32 +19,14 @@ from tests.broker.stores import (
     Client,
     bodies,
     code_of,
+    content,
     failure_of,
+    flip,
+    killed,
     open_client,
     records,
     simulated,
 )
-
-
-def killed(client: Client, directory: Path, target: Path) -> Path:
-    """The directory as a process that died now would leave it."""
-    client.runner.flush()
-    shutil.copytree(directory, target)
-    return target
-
-
-def content(client: Client) -> dict[tuple[str, int], list[tuple[int, bytes]]]:
-    """Every message of every partition with its offset."""
-    found: dict[tuple[str, int], list[tuple[int, bytes]]] = {}
-    for name, queue in client.runner.engine.queues.items():
-        for partition in queue.partitions:
-            deliveries = client.admin.browse(name, partition.number, 0, 1_000_000, None)
-            found[name, partition.number] = [
-                (delivery.base_offset + place, decode(delivery.data)[2][place].data)
-                for delivery in deliveries
-                for place in range(delivery.first, delivery.last)
-            ]
-    return found
 
 
 def state(client: Client) -> bytes:
@@ -194,127 +174,6 @@ def test_a_recreated_queue_starts_empty(tmp_path):
     client.close()
 
 
-# ---- indexes and snapshots that are missing or damaged -----------------------------------------------------------
-
-
-def filled(directory: Path) -> dict[tuple[str, int], list[tuple[int, bytes]]]:
-    """A store whose log has lost segments, with copies of what was still needed."""
-    client = open_client(directory)
-    group = client.join()
-    client.send("kept", queue="default://slow")
-    client.join(queue="default://slow")
-    for number in range(300):
-        client.send(Record(b"%d" % number + bytes(800)))
-        client.receive(group)
-        if number % 50 == 25:
-            client.send(f"kept {number}", queue="default://slow")
-            client.store.maintenance.snapshot()
-            client.upkeep()
-    for number in range(5):
-        client.send(f"after {number}")
-    assert client.runner.storage.min_index() > 0
-    found = content(client)
-    assert found["default://slow", 0][0] == (0, b"kept")
-    client.close()
-    return found
-
-
-def flip(path: Path, position: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[position] ^= 1
-    path.write_bytes(data)
-
-
-@pytest.mark.parametrize("damage", ["deleted", "one deleted", "header", "cut", "middle", "all zeros"])
-def test_indexes_are_rebuilt_from_the_log(tmp_path, damage):
-    expected = filled(tmp_path)
-    files = sorted((tmp_path / "index").glob("*.idx"))
-    assert len(files) == 2
-    if damage == "deleted":
-        shutil.rmtree(tmp_path / "index")
-    elif damage == "one deleted":
-        files[1].unlink()
-    else:
-        for path in files:
-            size = path.stat().st_size
-            if damage == "header":
-                flip(path, 3)
-            elif damage == "cut":
-                os.truncate(path, size - 40)
-            elif damage == "middle":
-                flip(path, size - 100)
-                flip(path, 70)
-            else:
-                path.write_bytes(bytes(size))
-    client = open_client(tmp_path)
-    assert content(client) == expected
-    client.send("more")
-    assert client.browse()[-1] == "more"
-    client.close()
-    client = open_client(tmp_path)
-    assert client.browse()[-1] == "more"
-    assert client.receive(client.join(queue="default://slow"))[0] == "kept"
-    client.close()
-
-
-def test_indexes_are_rebuilt_when_copies_lie_after_the_snapshot(tmp_path):
-    client = open_client(tmp_path / "a")
-    group = client.join()
-    client.send("kept", queue="default://slow")
-    client.join(queue="default://slow")
-    for _ in range(200):
-        client.send(bytes(800))
-        client.receive(group)
-    client.store.maintenance.snapshot()
-    client.upkeep()
-    client.send("last", queue="default://slow")
-    assert client.runner.storage.min_index() > 0
-    target = killed(client, tmp_path / "a", tmp_path / "b")
-    client.close()
-    shutil.rmtree(target / "index")
-    client = open_client(target)
-    assert client.browse("default://slow") == ["kept", "last"]
-    client.close()
-
-
-def test_a_damaged_snapshot_is_gone_past(tmp_path):
-    expected = filled(tmp_path)
-    newest = max((tmp_path / "snapshots").iterdir())
-    assert len(list((tmp_path / "snapshots").iterdir())) == 2
-    flip(newest, 50)
-    client = open_client(tmp_path)
-    assert content(client) == expected
-    client.close()
-    for path in (tmp_path / "snapshots").iterdir():
-        flip(path, 50)
-    assert code_of(open_client, tmp_path) == 1501
-
-
-def test_a_first_snapshot_that_is_lost_is_replayed(tmp_path):
-    client = open_client(tmp_path)
-    client.send("a")
-    client.close()
-    shutil.rmtree(tmp_path / "snapshots")
-    client = open_client(tmp_path)
-    assert client.browse() == ["a"]
-    client.close()
-
-
-def test_a_damaged_segment_is_reported_with_its_position(tmp_path):
-    client = open_client(tmp_path / "a")
-    for number in range(10):
-        client.send(f"{number}" * 100)
-    target = killed(client, tmp_path / "a", tmp_path / "b")
-    client.close()
-    segment = min((target / "log").glob("*.seg"))
-    data = segment.read_bytes()
-    flip(segment, data.index(b"3333") + 10)
-    failure = failure_of(open_client, target)
-    assert failure.code == 1501
-    assert "position" in failure.reason
-    assert segment.name in failure.reason
-
-
 # ---- opening and closing -----------------------------------------------------------------------------------------
 
 
@@ -331,11 +190,11 @@ def test_a_failed_opening_lets_the_directory_go(tmp_path):
     client = open_client(tmp_path)
     client.send("a")
     client.close()
-    snapshot = next((tmp_path / "snapshots").iterdir())
-    good = snapshot.read_bytes()
-    flip(snapshot, 50)
+    segment = next((tmp_path / "log").glob("*.seg"))
+    good = segment.read_bytes()
+    flip(segment, 50)
     assert code_of(open_client, tmp_path) == 1501
-    snapshot.write_bytes(good)
+    segment.write_bytes(good)
     open_client(tmp_path).close()
 
 
