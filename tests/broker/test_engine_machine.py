@@ -15,6 +15,7 @@ from tests.broker.harness import Broker, code_of, config
 from tests.broker.naive import Held, Letter, Membership, NaiveQueue
 
 QUEUES = {"default://one": 1, "default://two": 2}
+Places = set[tuple[int, int]]  # partition, offset
 GROUPS = ("free", "keyed")
 MAX_DELIVERY = 2
 INVISIBLE_MS = 10_000
@@ -166,7 +167,7 @@ class EngineMachine(RuleBasedStateMachine):
         released = self.released(group)
         engine_group = self.broker.engine.group(name, group_name)
         leases = self.broker.receive(engine_group, count, lambda _, start, end: min(end, (start // cut + 1) * cut))
-        got: set[tuple[int, int]] = set()
+        got: Places = set()
         for lease in leases:
             number = self.broker.engine.partitions[lease.partition_id].number
             assert lease.start // cut == (lease.end - 1) // cut
@@ -183,14 +184,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.check_receive(self.queues[name], group, due, fresh, got, count, released)
 
     def check_receive(
-        self,
-        queue: NaiveQueue,
-        group: Membership,
-        due: set[tuple[int, int]],
-        fresh: set[tuple[int, int]],
-        got: set[tuple[int, int]],
-        count: int,
-        released: bool,
+        self, queue: NaiveQueue, group: Membership, due: Places, fresh: Places, got: Places, count: int, released: bool
     ) -> None:
         """What was handed out of what may be."""
         assert got <= due | fresh
