@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from openmessaging.broker import delays
 from openmessaging.broker.describe import describe_group, describe_queue
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Trim
 from openmessaging.broker.group import Group
 from openmessaging.broker.looking import Looking
-from openmessaging.model.spi import GroupInfo, QueueInfo, SubscriptionSpec
+from openmessaging.model.spi import DelayedInfo, GroupInfo, QueueInfo, SubscriptionSpec
 
 
 class Admin(Looking):
@@ -48,7 +49,8 @@ class Admin(Looking):
         partitions: list[int] = []
 
         def decide(engine: Engine, now_ms: int) -> Entry:
-            partitions.extend(partition.id for partition in engine.queue(name).partitions)
+            queue = engine.queue(name)
+            partitions.extend(partition.id for partition in (*queue.partitions, *queue.shelves.values()))
             return engine.decide_delete_queue(now_ms, name)
 
         runner.change(decide)
@@ -64,7 +66,9 @@ class Admin(Looking):
         starts: dict[int, int] = {}
 
         def decide(engine: Engine, now_ms: int) -> Entry:
-            starts.update((partition.id, partition.start) for partition in engine.queue(name).partitions)
+            queue = engine.queue(name)
+            starts.update((each.id, each.start) for each in queue.partitions)
+            starts.update((each.id, each.end - each.pending) for each in queue.shelves.values())
             entry = engine.decide_purge(now_ms, name)
             trims.extend(operation for operation in entry.operations if isinstance(operation, Trim))
             return entry
@@ -96,6 +100,36 @@ class Admin(Looking):
             self.runner.change(lambda engine, now_ms: engine.decide_require_queue(now_ms, name))
             queue = engine.queue(name)
         return queue.count
+
+    # ---- delayed messages ----------------------------------------------------------------------------------------
+
+    def cancel_delayed(self, name: str, message_id: str) -> bool:
+        """Take a delayed message back; False when it is too late. Raises 1404, 1418 for what is no id."""
+        return self._changed(lambda engine, now_ms: delays.decide_cancel(engine, now_ms, name, message_id))
+
+    def reschedule_delayed(self, name: str, message_id: str, due_ms: int) -> bool:
+        """Let a delayed message be due at another time; as `cancel_delayed`."""
+        return self._changed(lambda engine, now_ms: delays.decide_reschedule(engine, now_ms, name, message_id, due_ms))
+
+    def list_delayed(self, name: str, maximum: int) -> list[DelayedInfo]:
+        """Delayed messages of a queue, at most so many. Raises 1404."""
+        with self.runner.lock:
+            self.runner.tick_locked()
+            return delays.delayed(self.runner.engine, name, maximum)
+
+    def _changed(self, decide: Callable[[Engine, int], Entry | None]) -> bool:
+        """Whether there was something to decide; what is due by now is fired first."""
+        with self.runner.lock:
+            self.runner.tick_locked()
+        done: list[bool] = []
+
+        def decided(engine: Engine, now_ms: int) -> Entry | None:
+            entry = decide(engine, now_ms)
+            done.append(entry is not None)
+            return entry
+
+        self.runner.change(decided)
+        return done[0]
 
     # ---- groups --------------------------------------------------------------------------------------------------
 

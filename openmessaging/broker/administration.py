@@ -76,8 +76,9 @@ class Administration(State):
         return Entry(now_ms, (ops.DeleteQueue(self.queue(name).id),))
 
     def decide_purge(self, now_ms: int, name: str) -> Entry:
-        """Drop all messages that are durable. Raises 1404 when missing."""
-        trims = [ops.Trim(partition.id, partition.visible) for partition in self.queue(name).partitions]
+        """Drop all messages that are durable, the delayed ones too. Raises 1404 when missing."""
+        queue = self.queue(name)
+        trims = [ops.Trim(each.id, each.visible) for each in (*queue.partitions, *queue.shelves.values())]
         return Entry(now_ms, trims)
 
     def decide_trim(self, now_ms: int, starts: dict[int, int]) -> Entry:

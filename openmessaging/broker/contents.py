@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from openmessaging.broker.entry import Lease, Placed
@@ -86,6 +86,21 @@ class StoredContents:
             found.append(entry)
             at = entry.base_offset + entry.count
         return found
+
+    def found(
+        self, leases: Sequence[Lease], state: State, reach: Reach | None = None
+    ) -> list[tuple[Lease, int, list[IndexEntry]]]:
+        """Leases, each with the number of its partition and its `spans`."""
+        return [(lease, state.partitions[lease.partition_id].number, self.spans(lease, reach)) for lease in leases]
+
+    def deliveries_of(self, queue: str, found: Sequence[tuple[Lease, int, list[IndexEntry]]]) -> list[Delivery]:
+        """The `deliveries` of what was `found`."""
+        seen: dict[int, bytes] = {}
+        return [
+            delivery
+            for lease, number, spans in found
+            for delivery in self.deliveries(queue, number, lease, spans, seen)
+        ]
 
     def deliveries(
         self, queue: str, number: int, lease: Lease, spans: list[IndexEntry], seen: dict[int, bytes]

@@ -13,7 +13,10 @@ def describe_queue(queue: Queue) -> QueueInfo:
     offsets = [(partition.start, partition.visible) for partition in queue.partitions]
     messages = sum(end - start for start, end in offsets)
     lanes = [(lane.base, lane.priority) for lane in queue.partitions[queue.count :]]
-    return QueueInfo(queue.name, queue.count, messages, offsets, sorted(queue.groups), dict(queue.config), lanes)
+    delayed = sum(shelf.pending for shelf in queue.shelves.values())
+    return QueueInfo(
+        queue.name, queue.count, messages, offsets, sorted(queue.groups), dict(queue.config), lanes, delayed
+    )
 
 
 def describe_group(group: Group, contents: Contents) -> GroupInfo:

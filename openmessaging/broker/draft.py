@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from openmessaging.broker.entry import AnyOperation, CreateLane, CreateQueue, Entry, Placed
+from openmessaging.broker.entry import AnyOperation, CreateLane, CreateQueue, CreateShelf, Entry, Placed
 from openmessaging.broker.queue import Queue, check_config
 from openmessaging.broker.state import State
 from openmessaging.model.batch import Batch
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.headers import DEFAULT_PRIORITY
 from openmessaging.model.spi import OutgoingBatch
+from openmessaging.model.timing import unpack_times
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -40,13 +42,15 @@ class Draft:
         self._batches: list[Batch] = []
         self._created: dict[str, CreateQueue] = {}
         self._lanes: dict[tuple[str, int, int], int] = {}
+        self._shelves: dict[tuple[str, int], int] = {}
+        self._dues: dict[int, Sequence[int]] = {}
         self._next_partition_id = state.next_partition_id
         self._ends: dict[int, int] = {}
         self._turns: dict[str, int] = {}
 
     def entry(self) -> Entry:
         """The finished entry."""
-        return Entry(self.now_ms, self.operations, self._placed, self._batches)
+        return Entry(self.now_ms, self.operations, self._placed, self._batches, self._dues or None)
 
     def has_queue(self, name: str) -> bool:
         """Whether a queue is there or was created here."""
@@ -90,7 +94,12 @@ class Draft:
     def send(self, outgoing: OutgoingBatch) -> None:
         """Put a batch into its queue, which comes into being on first use. Raises as `require_queue` and `place`."""
         self.require_queue(outgoing.destination)
-        self.place(outgoing.destination, outgoing.partition, outgoing.batch, outgoing.priority)
+        timing = outgoing.timing
+        if timing is None or timing.dues is None:
+            self.place(outgoing.destination, outgoing.partition, outgoing.batch, outgoing.priority)
+        else:
+            dues = unpack_times(timing.dues, outgoing.batch.count)
+            self.place_delayed(outgoing.destination, outgoing.partition, outgoing.batch, dues)
 
     def base(self, name: str, number: int) -> int:
         """The partition that a number of a queue stands for: that of a lane is the one it belongs to."""
@@ -105,18 +114,41 @@ class Draft:
 
         Raises 1418 for a number that the queue does not have.
         """
-        count = self.partitions(name)
+        number = self._choose(name, number)
         queue = self._state.queues.get(name)
-        if number is None:
-            number = queue.next_partition() if queue is not None else self._next_turn(name, count)
-        elif not 0 <= number < count:
-            raise no_partition(name, number, count)
         if priority is not None and priority != DEFAULT_PRIORITY and 1 <= priority <= 10:
             partition_id = self._lane(name, number, priority)
         elif queue is None:
             partition_id = self._created[name].first_partition_id + number
         else:
             partition_id = queue.partitions[number].id
+        self._put(partition_id, batch)
+
+    def place_delayed(self, name: str, number: int | None, batch: Batch, dues: Sequence[int]) -> None:
+        """As `place`, for messages that are due later: they go into the partition's shelf, made when missing."""
+        number = self._choose(name, number)
+        queue = self._state.queues.get(name)
+        shelf = queue.shelves.get(number) if queue is not None else None
+        shelf_id = shelf.id if shelf is not None else self._shelves.get((name, number))
+        if shelf_id is None:
+            shelf_id = self._shelves[name, number] = self._next_partition_id
+            self._next_partition_id += 1
+            queue_id = self._created[name].queue_id if queue is None else queue.id
+            self.operations.append(CreateShelf(queue_id, number, shelf_id))
+        self._dues[len(self._placed)] = dues
+        self._put(shelf_id, batch)
+
+    def _choose(self, name: str, number: int | None) -> int:
+        """The partition a batch goes to. Raises 1418."""
+        count = self.partitions(name)
+        if number is None:
+            queue = self._state.queues.get(name)
+            return queue.next_partition() if queue is not None else self._next_turn(name, count)
+        if not 0 <= number < count:
+            raise no_partition(name, number, count)
+        return number
+
+    def _put(self, partition_id: int, batch: Batch) -> None:
         base = self._ends.get(partition_id)
         if base is None:
             stored = self._state.partitions.get(partition_id)

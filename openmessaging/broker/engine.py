@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Protocol
 
-from openmessaging.broker import dead_letter, ranges, snapshot, transactions
+from openmessaging.broker import dead_letter, delays, ranges, snapshot, transactions
 from openmessaging.broker.administration import MAX_SECONDS, Administration
 from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.draft import Draft, Limits
@@ -27,6 +27,7 @@ from openmessaging.broker.state import Contents
 from openmessaging.broker.transactions import Settled
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.spi import OutgoingBatch
+from openmessaging.storage.timer_index import TimerIndex
 
 Bound = Callable[[int, int, int], int]
 """Given partition id, start and end: where a lease from start has to end (start: nothing more now)."""
@@ -47,10 +48,14 @@ class Random(Protocol):
 class Engine(Administration):
     """A broker's mind. Not for several threads at once: its owner holds a lock around every call."""
 
-    def __init__(self, contents: Contents, random: Random, limits: Limits | None = None) -> None:
+    def __init__(
+        self, contents: Contents, random: Random, limits: Limits | None = None, timers: TimerIndex | None = None
+    ) -> None:
         super().__init__()
         self.contents = contents
         self.limits = limits or Limits()
+        self.timers = timers or TimerIndex(None, "")
+        self.timers.shelves = self
         self._random = random.random
 
     def snapshot(self) -> bytes:
@@ -69,7 +74,7 @@ class Engine(Administration):
         if len(batches) == 1:
             outgoing = batches[0]
             queue = self.queues.get(outgoing.destination)
-            if queue is not None and outgoing.priority is None:
+            if queue is not None and outgoing.priority is None and outgoing.timing is None:
                 number = outgoing.partition
                 if number is None:
                     number = queue.next_partition()
@@ -241,6 +246,16 @@ class Engine(Administration):
         for lease in expired.values():  # until the entry is applied they are held
             heappush(self._deadlines, (lease.deadline_ms, lease.id))
         return draft.entry() if expired else None
+
+    def fire(self, now_ms: int) -> Entry | None:
+        """Send on what is due by the clock: delayed messages. None when nothing is."""
+        draft = Draft(self, self.limits, now_ms)
+        delays.fire(self, draft)
+        return draft.entry() if draft.operations else None
+
+    def next_due(self) -> int | None:
+        """When `fire` has something to do, in ms; may lie in the past."""
+        return self.timers.next_ms()
 
     def next_deadline(self) -> int | None:
         """When `tick` has something to do, in ms; may lie in the past."""

@@ -11,7 +11,7 @@ stored bytes and changes nothing else. Times and ids that matter are in the entr
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -162,6 +162,21 @@ class CreateLane(Operation, tag=45, frozen=True):
     priority: int
 
 
+class CreateShelf(Operation, tag=20, frozen=True):
+    """A place for the delayed messages of a queue's partition comes into being, a hidden partition with that id."""
+
+    queue_id: int
+    number: int
+    partition_id: int
+
+
+class Leave(Operation, tag=21, frozen=True):
+    """Messages of a shelf wait no more: they were fired, cancelled, or moved to another place on it."""
+
+    partition_id: int
+    offsets: list[int]
+
+
 AnyOperation = (
     CreateNamespace
     | DeleteNamespace
@@ -179,6 +194,8 @@ AnyOperation = (
     | Seek
     | Trim
     | CreateLane
+    | CreateShelf
+    | Leave
 )
 
 
@@ -189,6 +206,8 @@ class Entry(msgspec.Struct, gc=False):
     operations: Sequence[AnyOperation] = ()
     placed: Sequence[Placed] = ()
     batches: Sequence[Batch] = ()
+    dues: Mapping[int, Sequence[int]] | None = None
+    """By place in `placed`: when the messages of a batch in a shelf are due, ms; not encoded: they say it."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -54,10 +54,13 @@ class Maintenance:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="openmessaging-upkeep", daemon=True)
         self._dirty = False
+        self._urgent = False
         self._snapshot_index = snapshot_index
         first = next(runner.storage.entries(snapshot_index + 1), None)
         self._snapshot_position = runner.storage.max_position() if first is None else first.position
         runner.on_dirty = self._on_dirty
+        runner.alarm.on_urgent = self._on_urgent
+        runner.alarm.on_soon = self._wake.set
 
     def start(self) -> None:
         """Start the thread."""
@@ -86,8 +89,10 @@ class Maintenance:
             if index < 0 or index == self._snapshot_index:
                 return
             state = runner.engine.snapshot()
+            timers = runner.engine.timers.capture(index)
         runner.indexes.sync()
         runner.flush()
+        runner.engine.timers.save(timers)  # only now: what left its shelf must have left it for good
         self._snapshots.save(index, state)
         self._snapshot_index = index
         self._snapshot_position = position
@@ -103,6 +108,10 @@ class Maintenance:
         self._dirty = True
         self._wake.set()
 
+    def _on_urgent(self) -> None:
+        self._urgent = True
+        self._on_dirty()
+
     def _run(self) -> None:
         clock = self._runner.clock
         next_round = clock.monotonic() + ROUND
@@ -110,7 +119,7 @@ class Maintenance:
         failed = False
         while not self._stopping:
             now = clock.monotonic()
-            wait = min(next_round - now, COMMIT_DELAY if self._dirty else ROUND, self._until_deadline())
+            wait = min(next_round - now, self._patience(), self._until_deadline())
             if failed:
                 wait = max(wait, PAUSE)
             if self._flush_interval is not None:
@@ -143,10 +152,15 @@ class Maintenance:
             return False
         return True
 
+    def _patience(self) -> float:
+        """Seconds that what is staged may wait for a sync."""
+        return 0 if self._urgent else COMMIT_DELAY if self._dirty else ROUND
+
     def _until_deadline(self) -> float:
-        with self._runner.lock:
-            deadline = self._runner.engine.next_deadline()
-        return ROUND if deadline is None else (deadline - self._runner.clock.now_ms()) / 1000
+        runner = self._runner
+        with runner.lock:
+            times = [time for time in (runner.engine.next_deadline(), runner.alarm.next_ms()) if time is not None]
+        return (min(times) - runner.clock.now_ms()) / 1000 if times else ROUND
 
     def work(self, *, full_round: bool) -> None:
         """Do what is due; a full round looks after snapshots and space too. Raises OMSRuntimeException 1501."""
@@ -156,9 +170,13 @@ class Maintenance:
             runner.commit_dirty()
         with runner.lock:
             runner.tick_locked()
+        if self._urgent:
+            self._urgent = self._dirty = False
+            runner.commit_dirty()
         runner.storage.prepare()
         runner.indexes.take_in()
         if full_round:
+            self._merge_timers()
             grown = runner.storage.max_position() - self._snapshot_position
             entries = runner.storage.max_index() - self._snapshot_index
             if grown >= SNAPSHOT_BYTES or entries >= SNAPSHOT_ENTRIES:
@@ -167,3 +185,9 @@ class Maintenance:
             if self._reclaimer.blocked:  # space waits for the second of two snapshots only
                 self.snapshot(again=True)
                 self._reclaimer.run(self._covered())
+
+    def _merge_timers(self) -> None:
+        with self._runner.lock:
+            timers = self._runner.engine.timers
+            if runs := timers.compact():
+                timers.merge(runs)

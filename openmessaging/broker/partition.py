@@ -45,3 +45,7 @@ class Partition:
         """The offset below which every group has settled everything; `start` when there is no group."""
         groups = self.queue.groups.values()
         return min((group.cursors[self.number].floor() for group in groups), default=self.start)
+
+    def trim(self, start: int) -> None:
+        """Messages below an offset are gone."""
+        self.start = start

@@ -15,6 +15,7 @@ _MAX = float(1 << 62)
 
 if TYPE_CHECKING:
     from openmessaging.broker.group import Group
+    from openmessaging.broker.shelf import Shelf
 
 
 def check_config(config: dict[str, Any]) -> None:
@@ -33,11 +34,12 @@ def check_config(config: dict[str, Any]) -> None:
 class Queue:
     """A queue by its full name `namespace://queue`.
 
+
     `partitions` are those it was created with, `count` in number, which never changes, and behind them its lanes: one
     per partition and priority in use (`lanes`, by base number and priority).
     """
 
-    __slots__ = ("_turn", "config", "count", "groups", "id", "lanes", "levels", "name", "partitions")
+    __slots__ = ("_turn", "config", "count", "groups", "id", "lanes", "levels", "name", "partitions", "shelves")
 
     def __init__(self, queue_id: int, name: str, config: dict[str, Any]) -> None:
         self.id = queue_id
@@ -49,6 +51,8 @@ class Queue:
         self.levels: list[tuple[int, list[int]]] = []
         """Numbers of the partitions of each priority, highest priority first; kept once there are lanes."""
         self.groups: dict[str, Group] = {}
+        self.shelves: dict[int, Shelf] = {}
+        """By the number of their partition: where delayed messages wait."""
         self._turn = 0
 
     @property

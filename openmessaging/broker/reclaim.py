@@ -10,9 +10,11 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 
+from openmessaging.broker import delays
 from openmessaging.broker.entry import Entry, Placed, Trim, decode
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.runner import Runner
+from openmessaging.broker.shelf import Shelf
 from openmessaging.model.batch import HEADER, Batch
 from openmessaging.storage.interface import SegmentInfo
 
@@ -59,6 +61,8 @@ class Reclaimer:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._scanned: tuple[int, dict[int, Held]] | None = None
+        self._delayed: list[tuple[int, int, int, int]] = []
+        """Of the scanned segment, the batches in shelves: (shelf, start, end, bytes)."""
         self._windows: dict[int, tuple[int, int, int]] = {}
         self.blocked = False
         """Whether the oldest segment only waits for a snapshot to cover it."""
@@ -75,12 +79,15 @@ class Reclaimer:
             first, end_index = segments[0], segments[1].base_index
             held = self._scan(first, end_index)
             limits = self._limits(set(held))
-            live = sum(of.beyond(limits[number]) for number, of in held.items() if number in limits)
+            shelves = {shelf for shelf, _, _, _ in self._delayed}
+            live = sum(of.beyond(limits[number]) for number, of in held.items() if number in limits.keys() - shelves)
+            live += self._waiting_bytes()
             if live > first.size_bytes * COPY_SHARE:
                 return dropped
             if end_index > covered + 1:
                 self.blocked = True
                 return dropped
+            self._repack()
             groups = self._live(first.base_index, end_index, limits) if live else ()
             self._drop(end_index, [self._copy(group) for group in groups], held, limits)
             dropped += 1
@@ -111,13 +118,38 @@ class Reclaimer:
         if self._scanned is not None and self._scanned[0] == segment.base_index:
             return self._scanned[1]
         found: dict[int, Held] = {}
+        self._delayed = []
+        partitions = self._runner.engine.partitions
         for placed, data in self._batches(segment.base_index, end_index):
             held = found.get(placed.partition_id)
             if held is None:
                 held = found[placed.partition_id] = Held()
-            held.add(placed.base_offset + placed.count, len(data[1]))
+            end = placed.base_offset + placed.count
+            held.add(end, len(data[1]))
+            if isinstance(partitions.get(placed.partition_id), Shelf):
+                self._delayed.append((placed.partition_id, placed.base_offset, end, len(data[1])))
         self._scanned = segment.base_index, found
         return found
+
+    def _waiting_bytes(self) -> int:
+        """What of the scanned segment belongs to delayed messages that still wait."""
+        partitions = self._runner.engine.partitions
+        return sum(
+            size * shelf.pending_in(start, end) // (end - start)
+            for number, start, end, size in self._delayed
+            if isinstance(shelf := partitions.get(number), Shelf)
+        )
+
+    def _repack(self) -> None:
+        """Move what still waits in batches of which most has left to new ones: copying those whole would keep what has
+        left as long as the last of them waits."""
+        runner = self._runner
+        for number, start, end, _ in self._delayed:
+            with runner.lock:
+                shelf = runner.engine.partitions.get(number)
+                if isinstance(shelf, Shelf) and 0 < 2 * shelf.pending_in(start, end) <= end - start:
+                    entry = delays.decide_repack(runner.engine, runner.clock.now_ms(), shelf, range(start, end))
+                    runner.stage_locked(entry)
 
     def _batches(self, base_index: int, end_index: int) -> Iterator[tuple[Placed, tuple[int, memoryview]]]:
         """Each batch of a segment with its position and bytes."""
@@ -187,7 +219,11 @@ class Reclaimer:
         size = 0
         for placed, (position, data) in self._batches(base_index, end_index):
             limit = limits.get(placed.partition_id)
-            if limit is None or placed.base_offset + placed.count <= limit:
+            end = placed.base_offset + placed.count
+            if limit is None or end <= limit:
+                continue
+            shelf = self._runner.engine.partitions.get(placed.partition_id)
+            if isinstance(shelf, Shelf) and not shelf.pending_in(placed.base_offset, end):
                 continue
             entry = self._runner.indexes.find(placed.partition_id, placed.base_offset)
             if entry is None or entry.position != position:

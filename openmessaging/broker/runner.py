@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from openmessaging.broker import ranges
+from openmessaging.broker.alarm import Alarm
 from openmessaging.broker.committer import Committer, Waiter
 from openmessaging.broker.contents import Reach, StoredContents, is_copy, place
 from openmessaging.broker.engine import Engine
@@ -28,7 +29,7 @@ from openmessaging.broker.wakeups import Wake, Wakeups
 from openmessaging.model.batch import Batch
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery, Durability, OutgoingBatch, Placement
-from openmessaging.storage.index import IndexEntry, PartitionIndexes
+from openmessaging.storage.index import PartitionIndexes
 from openmessaging.storage.interface import Storage
 from openmessaging.system import Clock
 
@@ -71,6 +72,7 @@ class Runner:
         """By partition id."""
         self.on_dirty: Wake = _nothing
         """Called under the lock when something was staged that nobody waits for."""
+        self.alarm = Alarm(engine)
         self._dirty = False
         self.closed = False
         self._lost: OMSRuntimeException | None = None
@@ -109,6 +111,7 @@ class Runner:
                 and queue.count == 1
                 and not outgoing.partition
                 and outgoing.priority is None
+                and outgoing.timing is None
                 and not self.closed
             ):
                 return self._append_batch(queue.partitions[0], outgoing.batch)
@@ -156,6 +159,7 @@ class Runner:
                 # The index moves to a copy once that is durable, see `reclaim`; that of a deleted queue is gone.
                 if not copy and placed.partition_id in self.engine.partitions:
                     place(self.indexes, placed, result.body_position + start, batch.size, copy=False)
+            self.alarm.applied(entry)
         except BaseException as cause:
             self._interrupted(cause)
             raise
@@ -229,13 +233,13 @@ class Runner:
                 if wake is not None:
                     self.receivers.add(group.id, wake)
                 return []
-            found = self._found(leases, reach)
+            found = self.contents.found(leases, self.engine, reach)
         try:
-            return self._deliveries(group, found)
+            return self.contents.deliveries_of(group.queue.name, found)
         except OMSRuntimeException:
             with self.lock:  # a segment may have gone meanwhile and its messages moved: look again, once
-                found = self._found(leases)
-            return self._deliveries(group, found)
+                found = self.contents.found(leases, self.engine)
+            return self.contents.deliveries_of(group.queue.name, found)
 
     def peek_locked(self, group: Group, now_ms: int, max_messages: int, max_bytes: int) -> list[Delivery]:
         """What a receive would lease now, without leasing it: read under the lock, and decided on a turn that stays."""
@@ -244,7 +248,7 @@ class Runner:
         entry = self.engine.decide_receive(now_ms, group, max_messages, reach)
         group.turn = turn
         leases = [replace(each, lease_id=0) for each in entry.operations if isinstance(each, Lease)]
-        return self._deliveries(group, self._found(leases, reach))
+        return self.contents.deliveries_of(group.queue.name, self.contents.found(leases, self.engine, reach))
 
     def forget_receiver(self, group: Group, wake: Wake) -> None:
         """Take back a registration of `receive`."""
@@ -269,7 +273,20 @@ class Runner:
                     # Dead letters can be stored no more: those leases stay as they are.
             elif self.engine.woken:
                 self._wake()
+        self._fire(now_ms)
         return now_ms
+
+    def _fire(self, now_ms: int) -> None:
+        """Send on what is due by the clock; what cannot be stored now is late rather than lost."""
+        entry = self.alarm.due(now_ms)
+        if entry is not None:
+            try:
+                self.stage_locked(entry, reserved=False)
+            except OMSRuntimeException:
+                self.alarm.put_off(now_ms)
+            else:
+                self._dirty = True
+                self.alarm.on_urgent()
 
     def ack(self, group_id: int, lease_id: int, offsets: Sequence[int] | None) -> None:
         """Settle offsets of a lease. Raises OMSRuntimeException 1418 for a lease that is gone or another group's."""
@@ -308,7 +325,7 @@ class Runner:
                 return
             lead = self.committer.claim_locked()
             if not lead:  # the sync that runs may have begun before this was staged: there must be another
-                self.committer.wait_locked(self.storage.max_index(), _ignore)
+                self.committer.wait_locked(self.storage.max_index(), _nothing)
         if lead:
             self.committer.lead()
 
@@ -328,19 +345,6 @@ class Runner:
             return True
 
     # ---- inside --------------------------------------------------------------------------------------------------
-
-    def _found(self, leases: list[Lease], reach: Reach | None = None) -> list[tuple[Lease, int, list[IndexEntry]]]:
-        partitions = self.engine.partitions
-        return [(lease, partitions[lease.partition_id].number, self.contents.spans(lease, reach)) for lease in leases]
-
-    def _deliveries(self, group: Group, found: list[tuple[Lease, int, list[IndexEntry]]]) -> list[Delivery]:
-        queue = group.queue.name
-        seen: dict[int, bytes] = {}
-        return [
-            delivery
-            for lease, number, spans in found
-            for delivery in self.contents.deliveries(queue, number, lease, spans, seen)
-        ]
 
     @staticmethod
     def _holds(lease: HeldLease, group_id: int, offset: int) -> bool:
@@ -384,11 +388,7 @@ class Runner:
 _HELD_IN_MEMORY = (Lease, Settle, Retry, Extend)
 
 
-def _nothing() -> None:
-    pass
-
-
-def _ignore(_: OMSRuntimeException | None) -> None:
+def _nothing(_: OMSRuntimeException | None = None) -> None:
     pass
 
 

@@ -50,11 +50,27 @@ class _Lease(msgspec.Struct, array_like=True, gc=False):
     left: list[int]
 
 
+class _Shelf(msgspec.Struct, array_like=True, gc=False):
+    queue: str
+    number: int
+    id: int
+    start: int
+    end: int
+    dumped: tuple[int, int, list[tuple[int, bytes]]]
+
+
+class _Time(msgspec.Struct, array_like=True, gc=False):
+    """What has to do with time; absent in older snapshots."""
+
+    shelves: list[_Shelf]
+
+
 class _State(msgspec.Struct, array_like=True, gc=False):
     counters: tuple[int, int, int, int]
     namespaces: list[str]
     queues: list[_Queue]
     leases: list[_Lease]
+    time: _Time | None = None
 
 
 def dump(state: State) -> bytes:
@@ -67,8 +83,14 @@ def dump(state: State) -> bytes:
             sorted(state.namespaces),
             [_dump_queue(queue) for queue in queues],
             [_Lease(x.id, x.group.id, x.cursor.partition.id, x.attempt, x.deadline_ms, x.left) for x in leases],
+            _dump_time(queues),
         )
     )
+
+
+def _dump_time(queues: list[Queue]) -> _Time:
+    shelves = [(queue.name, number, shelf) for queue in queues for number, shelf in sorted(queue.shelves.items())]
+    return _Time([_Shelf(name, number, each.id, each.start, each.end, each.dump()) for name, number, each in shelves])
 
 
 def _dump_queue(queue: Queue) -> _Queue:
@@ -102,6 +124,11 @@ def load(state: State, data: bytes) -> None:
     state.namespaces = set(stored.namespaces)
     for stored_queue in stored.queues:
         _load_queue(state, stored_queue)
+    if stored.time is not None:
+        for shelf in stored.time.shelves:
+            state.add_shelf(state.queues[shelf.queue], shelf.number, shelf.id, shelf.start, shelf.end).load(
+                shelf.dumped
+            )
     for x in stored.leases:
         group = state.groups[x.group_id]
         cursor = group.by_partition[x.partition_id]

@@ -19,6 +19,7 @@ from openmessaging.broker.group import Group
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.queue import Queue
+from openmessaging.broker.shelf import Shelf
 from openmessaging.model.batch import BatchHeader
 from openmessaging.model.destination import DEFAULT_NAMESPACE
 from openmessaging.model.message import Record
@@ -136,6 +137,34 @@ class State:
         lane.queue.add_lane(lane)
         self.partitions[lane.id] = lane
 
+    def _create_shelf(self, operation: ops.CreateShelf, _: int) -> None:
+        self.next_partition_id = max(self.next_partition_id, operation.partition_id + 1)
+        if (queue := self._queues_by_id.get(operation.queue_id)) is not None:
+            self.add_shelf(queue, operation.number, operation.partition_id)
+
+    def add_shelf(self, queue: Queue, number: int, shelf_id: int, start: int = 0, end: int = 0) -> Shelf:
+        """Put a shelf in."""
+        hidden = Queue(queue.id, queue.name, {})  # no groups: nobody is woken, and what left may go
+        shelf = queue.shelves[number] = Shelf(shelf_id, number, hidden, start, end)
+        self.partitions[shelf_id] = shelf
+        return shelf
+
+    def _leave(self, operation: ops.Leave, _: int) -> None:
+        shelf = self.partitions.get(operation.partition_id)
+        if isinstance(shelf, Shelf):
+            for offset in operation.offsets:
+                shelf.leave(offset)
+
+    def is_waiting(self, shelf: int, offset: int) -> bool:
+        """Whether a delayed message still waits, by the id of its shelf."""
+        found = self.partitions.get(shelf)
+        return isinstance(found, Shelf) and found.is_pending(offset)
+
+    def any_waiting(self, shelf: int, start: int, end: int) -> bool:
+        """Whether one of the delayed messages `[start, end)` of a shelf still waits."""
+        found = self.partitions.get(shelf)
+        return isinstance(found, Shelf) and found.pending_in(start, end) > 0
+
     def _update_queue(self, operation: ops.UpdateQueue, _: int) -> None:
         if (queue := self._queues_by_id.get(operation.queue_id)) is not None:
             queue.config = {**queue.config, **operation.config}
@@ -145,7 +174,7 @@ class State:
         if queue is None:
             return
         del self.queues[queue.name]
-        for partition in queue.partitions:
+        for partition in (*queue.partitions, *queue.shelves.values()):
             del self.partitions[partition.id]
         for group in list(queue.groups.values()):
             self._remove_group(group)
@@ -270,7 +299,8 @@ class State:
         partition = self.partitions.get(operation.partition_id)
         if partition is None or operation.start <= partition.start:
             return
-        partition.start = start = operation.start
+        start = operation.start
+        partition.trim(start)
         for group in partition.queue.groups.values():
             cursor = group.by_partition[partition.id]
             if start <= cursor.floor():
@@ -306,4 +336,6 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.Seek: State._seek,
     ops.Trim: State._trim,
     ops.CreateLane: State._create_lane,
+    ops.CreateShelf: State._create_shelf,
+    ops.Leave: State._leave,
 }

@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from openmessaging.broker import delays
 from openmessaging.broker.contents import StoredContents, is_copy, place
 from openmessaging.broker.draft import Limits
 from openmessaging.broker.engine import Engine
@@ -24,7 +25,8 @@ from openmessaging.broker.group import Group
 from openmessaging.broker.maintenance import Maintenance
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.runner import Runner
-from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.broker.shelf import Shelf
+from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.spi import Durability
 from openmessaging.storage.index import IndexDamaged, PartitionIndexes
 from openmessaging.storage.interface import Storage
@@ -32,6 +34,7 @@ from openmessaging.storage.lock import StoreLock
 from openmessaging.storage.log import Log
 from openmessaging.storage.memory import MemoryLog
 from openmessaging.storage.snapshot import SnapshotStore
+from openmessaging.storage.timer_index import TimerIndex
 from openmessaging.system import Clock, Disk, SystemClock, SystemDisk
 
 _LOG = logging.getLogger("openmessaging.store")
@@ -126,7 +129,8 @@ def open_store(
         )
         _check_begin(storage, found, snapshots.problems)
         indexes = PartitionIndexes(disk, os.path.join(directory, "index"))
-        runner = _recover(storage, indexes, found, options, clock, chance)
+        timers = TimerIndex(disk, os.path.join(directory, "timers"))
+        runner = _recover(storage, indexes, timers, found, options, clock, chance)
     except BaseException:
         if lock is not None:
             lock.release()
@@ -141,7 +145,9 @@ def open_store(
 def open_memory(options: StoreOptions, *, clock: Clock | None = None, upkeep: bool = True) -> Store:
     """A store in memory, for tests: the same engine, nothing on disk. Arguments as `open_store`."""
     clock = clock or SystemClock()
-    runner = _recover(MemoryLog(), PartitionIndexes(None, ""), None, options, clock, random.SystemRandom())
+    runner = _recover(
+        MemoryLog(), PartitionIndexes(None, ""), TimerIndex(None, ""), None, options, clock, random.SystemRandom()
+    )
     maintenance = Maintenance(runner, None, -1, "never", options.flush_interval)
     if upkeep:
         maintenance.start()
@@ -165,6 +171,7 @@ def _check_begin(storage: Storage, found: tuple[int, bytes] | None, problems: li
 def _recover(
     storage: Storage,
     indexes: PartitionIndexes,
+    timers: TimerIndex,
     found: tuple[int, bytes] | None,
     options: StoreOptions,
     clock: Clock,
@@ -175,6 +182,7 @@ def _recover(
         contents,
         chance,
         Limits(auto_create=options.auto_create, default_partitions=options.partitions),
+        timers,
     )
     applied = -1
     if found is not None:
@@ -188,7 +196,11 @@ def _recover(
             rebuild_indexes(storage, indexes, engine, applied, list(engine.partitions))
     contents.repair = lambda number: rebuild_indexes(storage, indexes, engine, storage.max_index(), [number])
     engine.set_durable(storage.max_index())
+    known = _restore_timers(timers, found)
     replay(storage, engine, indexes, applied + 1)
+    if not known:
+        timers.clear()
+        delays.rebuild(timers, engine, contents)
     always = options.flush == "always" and isinstance(storage, Log)
     runner = Runner(
         storage,
@@ -205,6 +217,18 @@ def _recover(
     return runner
 
 
+def _restore_timers(timers: TimerIndex, found: tuple[int, bytes] | None) -> bool:
+    """Whether the timers up to the snapshot are known; without one there are none."""
+    try:
+        if found is not None:
+            return timers.restore(found[0])
+        timers.forget_files()
+    except OSError as failure:
+        step = "Check the disk and the directory's permissions"
+        raise error(1501, f"cannot open the timers: {failure.strerror or failure}", next_step=step) from failure
+    return True
+
+
 def _delete_group(group: Group, engine: Engine, now_ms: int) -> Entry:
     return engine.decide_delete_group(now_ms, group.queue.name, group.name)
 
@@ -218,6 +242,8 @@ def replay(storage: Storage, engine: Engine, indexes: PartitionIndexes, from_ind
         for placed, copy, (start, size) in zip(entry.placed, copies, spans, strict=True):
             if placed.partition_id in engine.partitions:
                 place(indexes, placed, stored.body_position + start, size, copy=copy)
+                if not copy and isinstance(engine.partitions[placed.partition_id], Shelf):
+                    delays.index_stored(engine.timers, placed, stored.body[start : start + size])
 
 
 def rebuild_indexes(

@@ -36,6 +36,8 @@ KEYED = 0b0000_0100
 """Attribute bit: at least one message has a key."""
 OWN_IDS = 0b0000_1000
 """Attribute bit: messages carry a messageId of their own (moved from elsewhere)."""
+EXPIRES = 0b0001_0000
+"""Attribute bit: at least one message expires."""
 PRODUCER_BITS = 40
 SEQUENCE_BITS = 40
 MAX_MESSAGES = 1 << 20
@@ -85,6 +87,11 @@ class BatchHeader(msgspec.Struct, frozen=True, gc=False):
     def message_id(self, position: int) -> str:
         """The id that the header gives the message at a position."""
         return make_id(self.born_ms, self.producer_id, self.first_sequence + position)
+
+    @property
+    def first_id(self) -> int:
+        """The id that the header gives the first message, as a number; those of the others follow."""
+        return int(self.message_id(0), 16)
 
 
 def make_id(born_ms: int, producer_id: int, sequence: int) -> str:

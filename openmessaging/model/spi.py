@@ -37,6 +37,11 @@ class Capability(StrEnum):
     TABLE = "table"
     TRANSACTIONS = "transactions"
     PRIORITY = "priority"
+    DELAY = "delay"
+    """Messages are delivered later, to the millisecond, and can be cancelled and rescheduled until then."""
+    EXPIRY = "expiry"
+    SCHEDULE = "schedule"
+    """Messages are sent again and again, by an interval or a cron expression."""
 
 
 class Durability(StrEnum):
@@ -50,6 +55,16 @@ class Durability(StrEnum):
     """Synced by a majority of replicas."""
 
 
+class Timing(msgspec.Struct, gc=False):
+    """What a batch asks for that has to do with time."""
+
+    dues: bytes | None = None
+    """When each message shall be delivered, ms since the epoch as i64, big-endian; None: all at once. It is what the
+    messages say themselves: born time and `delayTime`."""
+    expires: bool = False
+    """Whether a message expires."""
+
+
 class OutgoingBatch(msgspec.Struct, gc=False):
     """A batch on its way: full queue name, partition (None: the driver picks) and the encoded bytes."""
 
@@ -58,6 +73,8 @@ class OutgoingBatch(msgspec.Struct, gc=False):
     batch: Batch
     priority: int | None = None
     """1 to 10, of all its messages (with PRIORITY); None where none of them says."""
+    timing: Timing | None = None
+    """None for most batches: deliver at once, never expire."""
 
 
 class Placement(msgspec.Struct, frozen=True, gc=False):
@@ -160,6 +177,8 @@ class QueueInfo(msgspec.Struct, frozen=True):
     config: dict[str, Any]
     lanes: list[tuple[int, int]] = []
     """Per lane (numbered behind the partitions), the partition it belongs to and the priority of its messages."""
+    delayed: int = 0
+    """Messages that are not due yet."""
 
 
 class GroupInfo(msgspec.Struct, frozen=True):
@@ -178,6 +197,20 @@ class GroupInfo(msgspec.Struct, frozen=True):
     oldest_ms: int | None
     """Store time of the oldest message not settled; None without lag."""
     config: GroupConfig
+
+
+class DelayedInfo(msgspec.Struct, frozen=True):
+    """A delayed message that waits."""
+
+    message_id: str
+    queue: str
+    """Full name of the queue it is meant for."""
+    partition: int
+    due_ms: int
+    """When it is delivered, ms since the epoch."""
+    message_key: str | None
+    size_bytes: int
+    """Of its body."""
 
 
 class Subscription(Protocol):

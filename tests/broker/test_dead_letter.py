@@ -1,6 +1,6 @@
 import pytest
 
-from openmessaging.broker import dead_letter
+from openmessaging.broker import copying
 from openmessaging.broker.draft import Limits
 from openmessaging.broker.entry import CreateQueue, Retry, Settle
 from openmessaging.model.batch import KEYED, OWN_IDS, decode
@@ -76,7 +76,7 @@ def test_the_queue_of_dead_letters_ignores_limits():
 
 @pytest.mark.parametrize(("most", "counts"), [(11, [2, 2, 2, 1]), (12, [2, 2, 2, 1]), (13, [3, 3, 1])])
 def test_large_letters_go_in_several_batches(monkeypatch, most, counts):
-    monkeypatch.setattr(dead_letter, "_BATCH_BYTES", most)
+    monkeypatch.setattr(copying, "_BATCH_BYTES", most)
     _, entry = buried(*[Record(b"x" * 6) for _ in range(7)])
     assert [placed.count for placed in entry.placed] == counts
     assert [placed.base_offset for placed in entry.placed] == [sum(counts[:at]) for at in range(len(counts))]

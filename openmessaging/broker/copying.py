@@ -1,0 +1,54 @@
+"""Messages that the broker sends on: as they were sent, with the ids and born times that they had.
+
+What all messages of a batch share becomes each message's own; a batch of such copies has the attribute `OWN_IDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from openmessaging.broker.state import Contents
+from openmessaging.model.batch import EXPIRES, KEYED, OWN_IDS, Batch, BatchHeader, encode, encode_shared
+from openmessaging.model.message import Record
+from openmessaging.model.timing import expires_ms
+
+_BATCH_BYTES = 1 << 20
+_NOTHING_SHARED = encode_shared({})
+
+
+def original(contents: Contents, partition_id: int, offset: int) -> Record:
+    """A stored message with everything that its batch said about it in its own headers."""
+    return with_own(*contents.message(partition_id, offset))
+
+
+def with_own(header: BatchHeader, shared: dict[str, Any], record: Record, position: int) -> Record:
+    """A message at a place in a batch, with everything that the batch says about it in its own headers."""
+    given = {"messageId": header.message_id(position), "bornTimestamp": header.born_ms, **shared}
+    written = record.headers or {}
+    # What a sender wrote over the provider's fields is ignored, unless the broker moved the message before.
+    own: dict[str, Any] = {**given, **written} if header.attributes & OWN_IDS else {**written, **given}
+    return Record(record.data, record.message_key, record.properties, own)
+
+
+def batches(records: Sequence[Record], now_ms: int) -> list[Batch]:
+    """Messages with everything in their own headers (see `original`), as batches of about a megabyte."""
+    made: list[Batch] = []
+    begin = bytes_so_far = 0
+    for at, record in enumerate(records, 1):
+        bytes_so_far += len(record.data)
+        if at == len(records) or bytes_so_far >= _BATCH_BYTES:
+            made.append(_batch(records[begin:at], now_ms))
+            begin, bytes_so_far = at, 0
+    return made
+
+
+def _batch(records: Sequence[Record], now_ms: int) -> Batch:
+    attributes = OWN_IDS
+    if any(each.message_key is not None for each in records):
+        attributes |= KEYED
+    if any(expires_ms(headers["bornTimestamp"], headers) for each in records if (headers := each.headers)):
+        attributes |= EXPIRES
+    return encode(
+        records, shared=_NOTHING_SHARED, born_ms=now_ms, producer_id=0, first_sequence=0, attributes=attributes
+    )
