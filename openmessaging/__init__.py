@@ -31,8 +31,10 @@ if TYPE_CHECKING:
         OMSUnsupportException,
     )
     from openmessaging.model.spi import Backoff, Capability, Durability, GroupConfig, GroupInfo, QueueInfo
+    from openmessaging.model.transaction import TransactionCheck
     from openmessaging.runtime.aio.access_point import AccessPoint, connect
     from openmessaging.runtime.aio.extension import Extension
+    from openmessaging.runtime.aio.prepared import TransactionalResult
     from openmessaging.runtime.aio.primitives import Future
     from openmessaging.runtime.aio.producer import Producer
     from openmessaging.runtime.aio.pull import PullConsumer
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from openmessaging.runtime.context import ListenerContext
     from openmessaging.runtime.interceptor import ConsumerInterceptor, InterceptContext, ProducerInterceptor
     from openmessaging.runtime.metadata import QueueMetaData
+    from openmessaging.runtime.prepared import TransactionStateCheckContext, TransactionStateCheckListener
     from openmessaging.runtime.receipt import MessageReceipt
     from openmessaging.runtime.result import SendResult
     from openmessaging.runtime.state import ServiceState, TransactionState
@@ -91,7 +94,11 @@ _WHERE = {
     "StreamingConsumer": "runtime.aio.stream",
     "StreamingIterator": "runtime.aio.stream",
     "Transaction": "runtime.aio.transaction",
+    "TransactionCheck": "model.transaction",
     "TransactionState": "runtime.state",
+    "TransactionStateCheckContext": "runtime.prepared",
+    "TransactionStateCheckListener": "runtime.prepared",
+    "TransactionalResult": "runtime.aio.prepared",
     "connect": "runtime.aio.access_point",
 }
 
@@ -137,7 +144,11 @@ __all__ = [
     "StreamingConsumer",
     "StreamingIterator",
     "Transaction",
+    "TransactionCheck",
     "TransactionState",
+    "TransactionStateCheckContext",
+    "TransactionStateCheckListener",
+    "TransactionalResult",
     "blocking",
     "connect",
     "testing",

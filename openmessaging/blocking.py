@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from openmessaging.runtime.threads.access_point import AccessPoint, connect
     from openmessaging.runtime.threads.extension import Extension
+    from openmessaging.runtime.threads.prepared import TransactionalResult
     from openmessaging.runtime.threads.primitives import Future
     from openmessaging.runtime.threads.producer import Producer
     from openmessaging.runtime.threads.pull import PullConsumer
@@ -38,6 +39,7 @@ _WHERE = {
     "StreamingConsumer": "stream",
     "StreamingIterator": "stream",
     "Transaction": "transaction",
+    "TransactionalResult": "prepared",
     "connect": "access_point",
 }
 
@@ -53,6 +55,7 @@ __all__ = [
     "StreamingConsumer",
     "StreamingIterator",
     "Transaction",
+    "TransactionalResult",
     "connect",
 ]
 

@@ -152,6 +152,11 @@ class StoredContents:
         """When a message was stored."""
         return self._entry(partition_id, offset).timestamp_ms
 
+    def stored(self, partition_id: int, offset: int) -> bytes:
+        """The batch that holds an offset, as it is stored."""
+        entry = self._entry(partition_id, offset)
+        return self._storage.read(entry.position, entry.size)
+
     def _batch(self, partition_id: int, entry: IndexEntry) -> tuple[BatchHeader, dict[str, Any], list[Record]]:
         found = self._decoded.get(entry.position)
         if found is None:

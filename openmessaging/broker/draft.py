@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from openmessaging.broker.entry import AnyOperation, CreateLane, CreateQueue, CreateShelf, Entry, Placed
+from openmessaging.broker.entry import AnyOperation, CreateLane, CreateQueue, CreateShelf, Entry, OpenHall, Placed
 from openmessaging.broker.queue import Queue, check_config
 from openmessaging.broker.state import State
 from openmessaging.model.batch import Batch
@@ -28,6 +28,8 @@ class Limits(msgspec.Struct, frozen=True):
     max_queues: int = 10_000
     max_partitions: int = 1_024
     """Most partitions of one queue."""
+    max_prepared: int = 10_000
+    """Most prepared messages that wait for their decision."""
 
 
 class Draft:
@@ -122,7 +124,7 @@ class Draft:
             partition_id = self._created[name].first_partition_id + number
         else:
             partition_id = queue.partitions[number].id
-        self._put(partition_id, batch)
+        self.put(partition_id, batch)
 
     def place_delayed(self, name: str, number: int | None, batch: Batch, dues: Sequence[int]) -> None:
         """As `place`, for messages that are due later: they go into the partition's shelf, made when missing."""
@@ -136,19 +138,18 @@ class Draft:
             queue_id = self._created[name].queue_id if queue is None else queue.id
             self.operations.append(CreateShelf(queue_id, number, shelf_id))
         self._dues[len(self._placed)] = dues
-        self._put(shelf_id, batch)
+        self.put(shelf_id, batch)
 
     def _choose(self, name: str, number: int | None) -> int:
         """The partition a batch goes to. Raises 1418."""
-        count = self.partitions(name)
         if number is None:
             queue = self._state.queues.get(name)
-            return queue.next_partition() if queue is not None else self._next_turn(name, count)
-        if not 0 <= number < count:
-            raise no_partition(name, number, count)
+            return queue.next_partition() if queue is not None else self._next_turn(name, self.partitions(name))
+        self.check_partition(name, number)
         return number
 
-    def _put(self, partition_id: int, batch: Batch) -> None:
+    def put(self, partition_id: int, batch: Batch) -> None:
+        """Put a batch at the end of a partition that is there or was created here, whatever it is."""
         base = self._ends.get(partition_id)
         if base is None:
             stored = self._state.partitions.get(partition_id)
@@ -170,6 +171,21 @@ class Draft:
             queue_id = self._created[name].queue_id if queue is None else queue.id
             self.operations.append(CreateLane(queue_id, partition_id, number, priority))
         return partition_id
+
+    def check_partition(self, name: str, number: int | None) -> None:
+        """Raises 1418 for a partition that a queue does not have."""
+        count = self.partitions(name)
+        if number is not None and not 0 <= number < count:
+            raise no_partition(name, number, count)
+
+    def open_hall(self) -> tuple[int, int]:
+        """Id and end of the hidden partition for prepared messages, made when missing."""
+        hall = self._state.prepared.hall
+        if hall is not None:
+            return hall.id, hall.end
+        self.operations.append(OpenHall(self._next_partition_id))
+        self._next_partition_id += 1
+        return self._next_partition_id - 1, 0
 
     def _next_turn(self, name: str, count: int) -> int:
         turn = self._turns.get(name, -1) + 1

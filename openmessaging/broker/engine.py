@@ -229,7 +229,8 @@ class Engine(Administration):
         return draft.entry()
 
     def tick(self, now_ms: int) -> Entry | None:
-        """End leases that have expired, and wake groups whose retries are due. None when no lease has expired."""
+        """End leases that have expired, roll back what was prepared too long ago, and wake groups whose retries are
+        due. None when nothing has to be logged."""
         while self._wakes and self._wakes[0][0] <= now_ms:
             self.woken.add(heappop(self._wakes)[1])
         expired: dict[int, HeldLease] = {}
@@ -245,7 +246,8 @@ class Engine(Administration):
                 buried += self._fail(draft, lease, None, None, "the lease expired")
         for lease in expired.values():  # until the entry is applied they are held
             heappush(self._deadlines, (lease.deadline_ms, lease.id))
-        return draft.entry() if expired else None
+        draft.operations.extend(self.prepared.overdue(now_ms))
+        return draft.entry() if draft.operations else None
 
     def fire(self, now_ms: int) -> Entry | None:
         """Send on what is due by the clock: delayed messages. None when nothing is."""
@@ -261,6 +263,9 @@ class Engine(Administration):
         """When `tick` has something to do, in ms; may lie in the past."""
         expiry = self._next_expiry()
         wake = self._wakes[0][0] if self._wakes else None
+        if self.prepared.waiting:
+            rollback = self.prepared.next_end()
+            return min([time for time in (expiry, wake, rollback) if time is not None], default=None)
         if expiry is None or wake is None:
             return wake if expiry is None else expiry
         return min(expiry, wake)

@@ -177,6 +177,47 @@ class Leave(Operation, tag=21, frozen=True):
     offsets: list[int]
 
 
+class OpenHall(Operation, tag=30, frozen=True):
+    """The hidden partition for prepared messages comes into being."""
+
+    partition_id: int
+
+
+class Prepare(Operation, tag=31, frozen=True):
+    """A message is stored at an offset of the hall, for a queue (and partition), until its producer decides."""
+
+    transaction_id: str
+    offset: int
+    queue: str
+    """Full name."""
+    partition: int | None
+    producer: str
+    """Producer id, whose producers may be asked."""
+    first_ms: int
+    """When the first check is due."""
+    interval_ms: int
+    limit: int
+    """Checks after which it is rolled back."""
+    expire_ms: int
+    """When it is rolled back in any case."""
+    directions: dict[str, Any]
+    """What else its batch said to the broker (`OutgoingBatch` behind `batch`), for the commit."""
+
+
+class Checked(Operation, tag=32, frozen=True):
+    """A producer is asked about a prepared message; when the next check is due."""
+
+    transaction_id: str
+    next_ms: int
+
+
+class Decide(Operation, tag=33, frozen=True):
+    """A prepared message waits no more; when it is committed, the same entry places it."""
+
+    transaction_id: str
+    committed: bool
+
+
 AnyOperation = (
     CreateNamespace
     | DeleteNamespace
@@ -196,6 +237,10 @@ AnyOperation = (
     | CreateLane
     | CreateShelf
     | Leave
+    | OpenHall
+    | Prepare
+    | Checked
+    | Decide
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from openmessaging.broker.group import Group
+from openmessaging.broker.hall import Prepared
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.queue import Queue
@@ -65,12 +66,22 @@ class _Time(msgspec.Struct, array_like=True, gc=False):
     shelves: list[_Shelf]
 
 
+class _Transactions(msgspec.Struct, array_like=True, gc=False):
+    """Prepared messages; absent in older snapshots."""
+
+    hall: tuple[int, int, int] | None
+    """(id, start, end)"""
+    waiting: list[Prepared]
+    decided: list[tuple[str, bool]]
+
+
 class _State(msgspec.Struct, array_like=True, gc=False):
     counters: tuple[int, int, int, int]
     namespaces: list[str]
     queues: list[_Queue]
     leases: list[_Lease]
     time: _Time | None = None
+    transactions: _Transactions | None = None
 
 
 def dump(state: State) -> bytes:
@@ -84,6 +95,7 @@ def dump(state: State) -> bytes:
             [_dump_queue(queue) for queue in queues],
             [_Lease(x.id, x.group.id, x.cursor.partition.id, x.attempt, x.deadline_ms, x.left) for x in leases],
             _dump_time(queues),
+            _dump_transactions(state),
         )
     )
 
@@ -91,6 +103,12 @@ def dump(state: State) -> bytes:
 def _dump_time(queues: list[Queue]) -> _Time:
     shelves = [(queue.name, number, shelf) for queue in queues for number, shelf in sorted(queue.shelves.items())]
     return _Time([_Shelf(name, number, each.id, each.start, each.end, each.dump()) for name, number, each in shelves])
+
+
+def _dump_transactions(state: State) -> _Transactions:
+    prepared, hall = state.prepared, state.prepared.hall
+    place = None if hall is None else (hall.id, hall.start, hall.end)
+    return _Transactions(place, list(prepared.waiting.values()), list(prepared.decided.items()))
 
 
 def _dump_queue(queue: Queue) -> _Queue:
@@ -133,6 +151,10 @@ def load(state: State, data: bytes) -> None:
         group = state.groups[x.group_id]
         cursor = group.by_partition[x.partition_id]
         state.add_lease(HeldLease(x.id, group, cursor, x.left, x.attempt, x.deadline_ms))
+    if stored.transactions is not None:
+        if stored.transactions.hall is not None:
+            state.open_hall(*stored.transactions.hall)
+        state.prepared.load(stored.transactions.waiting, stored.transactions.decided)
 
 
 def _load_queue(state: State, stored: _Queue) -> None:

@@ -16,6 +16,7 @@ from openmessaging.broker import entry as ops
 from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.entry import Entry
 from openmessaging.broker.group import Group
+from openmessaging.broker.hall import Hall, PreparedMessages
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.queue import Queue
@@ -44,6 +45,10 @@ class Contents(Protocol):
         """When the message was stored."""
         ...
 
+    def stored(self, partition_id: int, offset: int) -> bytes:
+        """The batch that holds an offset, as it is stored."""
+        ...
+
 
 class State:
     """Queues, groups and leases. Read it freely; only `apply` and its kin change it."""
@@ -65,6 +70,7 @@ class State:
         self.grown: set[int] = set()
         """Ids of partitions with newly visible messages; whoever wakes readers takes them out."""
         self.durable = -1
+        self.prepared = PreparedMessages()
         self._queues_by_id: dict[int, Queue] = {}
         self._pending: deque[tuple[int, Partition, int]] = deque()  # (index, partition, end) not durable yet
         self._deadlines: list[tuple[int, int]] = []  # (ms, lease id), also of leases that are gone
@@ -295,6 +301,12 @@ class State:
         group.forget_keys(new.partition.base)
         self.woken.add(group.id)
 
+    def open_hall(self, partition_id: int, start: int = 0, end: int = 0) -> Hall:
+        """Put the hidden partition for prepared messages in."""
+        hall = self.partitions[partition_id] = self.prepared.open(partition_id, start, end)
+        self.next_partition_id = max(self.next_partition_id, partition_id + 1)
+        return hall
+
     def _trim(self, operation: ops.Trim, _: int) -> None:
         partition = self.partitions.get(operation.partition_id)
         if partition is None or operation.start <= partition.start:
@@ -338,4 +350,8 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.CreateLane: State._create_lane,
     ops.CreateShelf: State._create_shelf,
     ops.Leave: State._leave,
+    ops.OpenHall: lambda state, operation, _: state.open_hall(operation.partition_id),
+    ops.Prepare: lambda state, operation, now_ms: state.prepared.prepare(operation, now_ms),
+    ops.Checked: lambda state, operation, _: state.prepared.checked(operation.transaction_id, operation.next_ms),
+    ops.Decide: lambda state, operation, _: state.prepared.decide(operation.transaction_id, operation.committed),
 }

@@ -16,9 +16,9 @@ from openmessaging.model.spi import (
     OutgoingBatch,
     Placement,
     QueueInfo,
-    Settlement,
     SubscriptionSpec,
 )
+from openmessaging.model.transaction import InDoubt, Preparation, Settlement
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -83,6 +83,22 @@ class BlockingDriver(Protocol):
 
     def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
         """Store all batches and settle all messages, or do none of it."""
+        ...
+
+    def prepare(self, preparation: Preparation) -> None:
+        """Store a message that stays invisible until it is committed."""
+        ...
+
+    def end_transaction(self, transaction_id: str, commit: bool) -> Placement | None:
+        """Commit or roll back a prepared message."""
+        ...
+
+    def check_transactions(self, producer: str, max_messages: int) -> list[InDoubt]:
+        """Prepared messages of a producer id about which it has to be asked now; each counts as asked."""
+        ...
+
+    def list_transactions(self) -> list[InDoubt]:
+        """All prepared messages without a decision, the oldest first."""
         ...
 
     def submit(self, batch: OutgoingBatch) -> Pending[Placement]:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.batch import Batch
+
+if TYPE_CHECKING:
+    from openmessaging.model.transaction import InDoubt, Preparation, Settlement
 
 
 class Capability(StrEnum):
@@ -84,16 +87,6 @@ class Placement(msgspec.Struct, frozen=True, gc=False):
     base_offset: int
     store_ms: int
     durability: Durability
-
-
-class Settlement(msgspec.Struct, frozen=True, gc=False):
-    """Messages of a lease that `Driver.commit` settles."""
-
-    subscription: object
-    """What fetched them: from `subscribe` of the same system, of either face."""
-    lease_id: int
-    offsets: Sequence[int] | None
-    """None: all that is left of the lease."""
 
 
 class Backoff(msgspec.Struct, frozen=True):
@@ -271,6 +264,28 @@ class Driver(Protocol):
         Raises as `send`; OMSRuntimeException 1418 when a lease has expired, does not hold an offset any more, or is of
         another system.
         """
+        ...
+
+    async def prepare(self, preparation: Preparation) -> None:
+        """Store a message that stays invisible until it is committed (with TRANSACTIONS).
+
+        Raises as `send`; OMSRuntimeException 1502 when too many wait for their decision.
+        """
+        ...
+
+    async def end_transaction(self, transaction_id: str, commit: bool) -> Placement | None:
+        """Commit or roll back a prepared message; returns its place when this call committed it. Again is no error.
+
+        Raises OMSTransactionException for the opposite of what was done, or a transaction that is not known.
+        """
+        ...
+
+    async def check_transactions(self, producer: str, max_messages: int) -> list[InDoubt]:
+        """Prepared messages of a producer id about which it has to be asked now; each counts as asked."""
+        ...
+
+    async def list_transactions(self) -> list[InDoubt]:
+        """All prepared messages without a decision, the oldest first."""
         ...
 
     def submit(self, batch: OutgoingBatch) -> Awaitable[Placement]:

@@ -18,15 +18,8 @@ import msgspec
 
 from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.blocking_spi import BlockingDriver
-from openmessaging.model.spi import (
-    Driver,
-    DriverFactory,
-    OutgoingBatch,
-    Placement,
-    Settlement,
-    Subscription,
-    SubscriptionSpec,
-)
+from openmessaging.model.spi import Driver, DriverFactory, OutgoingBatch, Placement, Subscription, SubscriptionSpec
+from openmessaging.model.transaction import Settlement
 
 _starting = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None

@@ -144,6 +144,11 @@ class Packer:
         return OutgoingBatch(destination, partition, batch), origin
 
 
+def new_transaction_id() -> str:
+    """An id for a transaction: 32 hexadecimal digits, unique."""
+    return secrets.token_hex(16)
+
+
 class Checked(NamedTuple):
     """What is to be stored for many messages."""
 

@@ -27,6 +27,7 @@ class StoredInMemory:
     def __init__(self) -> None:
         self.engine: Engine | None = None
         self.places: dict[tuple[int, int], tuple[Any, dict[str, Any], Record, int, int]] = {}
+        self.bytes: dict[tuple[int, int], bytes] = {}
         self.broken = False
 
     def add(self, entry: Entry) -> None:
@@ -35,6 +36,7 @@ class StoredInMemory:
             for i, record in enumerate(records):
                 place = (header, shared, record, i, placed.store_ms)
                 self.places[placed.partition_id, placed.base_offset + i] = place
+                self.bytes[placed.partition_id, placed.base_offset + i] = batch.head + batch.payload
 
     def _get(self, partition_id: int, offset: int) -> tuple[Any, dict[str, Any], Record, int, int]:
         if self.broken:
@@ -48,6 +50,10 @@ class StoredInMemory:
 
     def message(self, partition_id: int, offset: int) -> tuple[Any, dict[str, Any], Record, int]:
         return self._get(partition_id, offset)[:4]
+
+    def stored(self, partition_id: int, offset: int) -> bytes:
+        self._get(partition_id, offset)
+        return self.bytes[partition_id, offset]
 
     def store_ms(self, partition_id: int, offset: int) -> int:
         return self._get(partition_id, offset)[4]

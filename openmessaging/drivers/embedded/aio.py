@@ -18,15 +18,8 @@ from openmessaging.broker.transactor import Transactor
 from openmessaging.broker.wakeups import Wake
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
 from openmessaging.model.errors import OMSRuntimeException
-from openmessaging.model.spi import (
-    Delivery,
-    GroupInfo,
-    OutgoingBatch,
-    Placement,
-    QueueInfo,
-    Settlement,
-    SubscriptionSpec,
-)
+from openmessaging.model.spi import Delivery, GroupInfo, OutgoingBatch, Placement, QueueInfo, SubscriptionSpec
+from openmessaging.model.transaction import InDoubt, Preparation, Settlement
 
 Sent = tuple["asyncio.Future[Any]", list[Placement] | Placement]
 """A sender's future and what it gets."""
@@ -136,6 +129,22 @@ class EmbeddedDriver:
     async def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
         """Store all batches and settle all messages, or do none of it."""
         return await self._sender().commit(batches, self._blocking.settled(settlements))
+
+    async def prepare(self, preparation: Preparation) -> None:
+        """Store a message that stays invisible until it is committed."""
+        await asyncio.to_thread(self._blocking.prepare, preparation)
+
+    async def end_transaction(self, transaction_id: str, commit: bool) -> Placement | None:
+        """Commit or roll back a prepared message."""
+        return await asyncio.to_thread(self._blocking.end_transaction, transaction_id, commit)
+
+    async def check_transactions(self, producer: str, max_messages: int) -> list[InDoubt]:
+        """Prepared messages about which a producer has to be asked now."""
+        return self._blocking.check_transactions(producer, max_messages)
+
+    async def list_transactions(self) -> list[InDoubt]:
+        """All prepared messages without a decision."""
+        return self._blocking.list_transactions()
 
     def submit(self, batch: OutgoingBatch) -> Awaitable[Placement]:
         """Hand one batch over; the awaitable completes when it is durable."""

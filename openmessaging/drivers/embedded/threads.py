@@ -16,7 +16,8 @@ from openmessaging.broker.transactions import Settled
 from openmessaging.broker.transactor import Transactor
 from openmessaging.broker.wakeups import Wake
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, error
-from openmessaging.model.spi import Capability, Delivery, OutgoingBatch, Placement, Settlement, SubscriptionSpec
+from openmessaging.model.spi import Capability, Delivery, OutgoingBatch, Placement, SubscriptionSpec
+from openmessaging.model.transaction import InDoubt, Preparation, Settlement
 
 CAPABILITIES = frozenset(Capability)
 MAX_BODY_BYTES = 4 << 20
@@ -40,6 +41,22 @@ class BlockingEmbeddedDriver(Admin):
     def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
         """Store all batches and settle all messages, in one entry of the log, or do none of it."""
         return self.transactor.commit(batches, self.settled(settlements))
+
+    def prepare(self, preparation: Preparation) -> None:
+        """Store a message that stays invisible until it is committed."""
+        self.transactor.prepare(preparation)
+
+    def end_transaction(self, transaction_id: str, commit: bool) -> Placement | None:
+        """Commit or roll back a prepared message."""
+        return self.transactor.end(transaction_id, commit)
+
+    def check_transactions(self, producer: str, max_messages: int) -> list[InDoubt]:
+        """Prepared messages about which a producer has to be asked now."""
+        return self.transactor.checks(producer, max_messages)
+
+    def list_transactions(self) -> list[InDoubt]:
+        """All prepared messages without a decision."""
+        return self.transactor.in_doubt()
 
     def settled(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Settlements as the broker knows them. Raises 1418 for one of another store."""

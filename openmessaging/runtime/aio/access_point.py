@@ -15,6 +15,7 @@ from openmessaging.model.destination import DEFAULT_NAMESPACE, check_name, check
 from openmessaging.model.errors import error
 from openmessaging.model.message import VERSION
 from openmessaging.model.spi import Backoff, Capability, GroupConfig
+from openmessaging.model.transaction import TransactionCheck
 from openmessaging.runtime.aio.lifecycle import Service
 from openmessaging.runtime.aio.opening import open_driver
 from openmessaging.runtime.aio.primitives import Driver, Lock, current_scope
@@ -24,10 +25,11 @@ from openmessaging.runtime.aio.push import PushConsumer
 from openmessaging.runtime.aio.resources import ResourceManager
 from openmessaging.runtime.aio.stream import StreamingConsumer
 from openmessaging.runtime.membership import Membership
+from openmessaging.runtime.prepared import CheckFunction, TransactionStateCheckListener
 from openmessaging.runtime.state import ServiceState, not_started
 
 DEFAULT_GROUP = "default"
-"""The consumer group when neither the call nor the attribute CONSUMER_ID names one."""
+"""The consumer group when neither the call nor the attribute CONSUMER_ID names one; likewise the producer id."""
 DEFAULT_TIMEOUT_MS = 30_000
 """The attribute OPERATION_TIMEOUT when it is not given."""
 
@@ -126,6 +128,9 @@ class AccessPoint:
         buffer_bytes: int = 32 << 20,
         timeout: float | None = None,
         compression: str = "none",
+        producer_id: str | None = None,
+        transaction_state_check_listener: TransactionStateCheckListener | CheckFunction | None = None,
+        transaction_check: TransactionCheck | None = None,
     ) -> Producer:
         """A producer.
 
@@ -135,8 +140,12 @@ class AccessPoint:
             buffer_bytes: bytes that may be unsent; `send` waits for room.
             timeout: seconds that a send waits for room, and again for the answer; None: OPERATION_TIMEOUT.
             compression: `none`, `zstd` or `lz4`, per batch.
+            producer_id: what producers have in common that may be asked about each other's prepared messages; None: the
+                attribute PRODUCER_ID, or `default`.
+            transaction_state_check_listener: who is asked what became of a prepared message; needed for `prepare`.
+            transaction_check: when it is asked.
 
-        Raises OMSRuntimeException 1418 for an unknown compression.
+        Raises OMSRuntimeException 1418 for an unknown compression, an invalid producer id, or times out of range.
         """
         return Producer(
             self,
@@ -145,6 +154,9 @@ class AccessPoint:
             buffer_bytes=buffer_bytes,
             timeout=self.operation_timeout if timeout is None else timeout,
             compression=compression,
+            producer_id=self.producer_id(producer_id),
+            listener=transaction_state_check_listener,
+            transaction_check=transaction_check,
         )
 
     def create_pull_consumer(
@@ -237,6 +249,10 @@ class AccessPoint:
     def group_name(self, group: str | None) -> str:
         """The consumer group that a call means. Raises OMSRuntimeException 1418 for an invalid name."""
         return check_name(group or self._attributes.get("CONSUMER_ID", DEFAULT_GROUP), "group")
+
+    def producer_id(self, given: str | None) -> str:
+        """The producer id that a call means. Raises OMSRuntimeException 1418 for an invalid name."""
+        return check_name(given or self._attributes.get("PRODUCER_ID", DEFAULT_GROUP), "producer_id")
 
     async def startup(self) -> None:
         """Open it now; nothing happens when it is open. Raises OMSRuntimeException 10000 or the driver's own code."""

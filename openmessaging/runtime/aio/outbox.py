@@ -15,7 +15,8 @@ from typing import Any
 
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Message
-from openmessaging.model.spi import Driver, Placement, Settlement
+from openmessaging.model.spi import Driver, Placement
+from openmessaging.model.transaction import Settlement
 from openmessaging.runtime.aio.primitives import Future
 from openmessaging.runtime.aio.whole import send_whole
 from openmessaging.runtime.open_batch import OpenBatch

@@ -10,17 +10,20 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, overload
 
-from openmessaging.model.errors import unsupported
+from openmessaging.model.errors import transaction_error, unsupported
 from openmessaging.model.key_value import PropertyValue
 from openmessaging.model.message import Message, Record, body_too_large
 from openmessaging.model.spi import Capability
+from openmessaging.model.transaction import TransactionCheck
 from openmessaging.runtime.aio.extension import Extension
 from openmessaging.runtime.aio.lifecycle import Service
 from openmessaging.runtime.aio.outbox import Outbox
+from openmessaging.runtime.aio.prepared import Checker, Preparer, TransactionalResult
 from openmessaging.runtime.aio.primitives import Future
 from openmessaging.runtime.aio.transaction import Transaction
 from openmessaging.runtime.interceptor import InterceptContext, ProducerInterceptor, logger, run_post, run_pre
 from openmessaging.runtime.outgoing import Packer, new_message
+from openmessaging.runtime.prepared import CheckFunction, TransactionStateCheckListener, check_of, check_times
 from openmessaging.runtime.result import SendResult, SendResults
 from openmessaging.runtime.state import ServiceState
 
@@ -44,12 +47,20 @@ class Producer(Service):
         buffer_bytes: int,
         timeout: float,
         compression: str,
+        producer_id: str = "default",
+        listener: TransactionStateCheckListener | CheckFunction | None = None,
+        transaction_check: TransactionCheck | None = None,
     ) -> None:
         super().__init__()
         self._access_point = access_point
         self._settings = (linger, batch_bytes, buffer_bytes, timeout)
         self._packer = Packer(access_point.namespace, compression)
         self._max_body = access_point.max_body_bytes
+        self._producer_id = producer_id
+        self._listener = listener
+        self._transaction_check = check_times(transaction_check or TransactionCheck())
+        self._checker: Checker | None = None
+        self._preparer: Preparer = None  # type: ignore[assignment] # there once started
         self._interceptors: list[ProducerInterceptor] = []
         self._plain = False
         self._outbox: Outbox = None  # type: ignore[assignment] # there once started, which `_plain` and checks ensure
@@ -152,13 +163,36 @@ class Producer(Service):
         Raises OMSRuntimeException 1503 outside STARTED, OMSUnsupportException where the system has none.
         """
         self._require_started()
-        if Capability.TRANSACTIONS not in self._outbox.capabilities:
-            raise unsupported("transaction", next_step="Send without one")
+        self._require(Capability.TRANSACTIONS)
         return Transaction(self._outbox, self._interceptors, self._settings[2])
 
-    async def prepare(self, message: Message) -> SendResult:
-        """Send as part of a transaction: not provided yet, raises OMSUnsupportException."""
-        raise unsupported(f"prepare (to {message.destination})", next_step="Use send")
+    async def prepare(self, message: Message) -> TransactionalResult:
+        """Store a message that nobody receives until `commit` of the result is called; `rollback` drops it.
+
+        Without a decision, a producer of the same producer id is asked by its transaction state check listener, see
+        `TransactionCheck`, also after a restart of either side. The message gets a `transaction_id`.
+
+        Raises OMSTransactionException when this producer was created without a listener, and what `send` raises;
+        OMSRuntimeException 1502 when too many prepared messages wait for their decision.
+        """
+        self._require_started()
+        if self._listener is None:
+            step = "Give create_producer a transaction_state_check_listener"
+            raise transaction_error("this producer has nobody to ask what became of a transaction", next_step=step)
+        self._require(Capability.TRANSACTIONS)
+        interceptors = tuple(self._interceptors)
+        context = run_pre(interceptors, PRE_SEND, message)
+        try:
+            result = await self._preparer.prepare(message)
+        except BaseException as failure:
+            run_post(interceptors, ON_ERROR, message, context, failure)
+            raise
+        run_post(interceptors, POST_SEND, message, context)
+        return result
+
+    def _require(self, capability: Capability) -> None:
+        if capability not in self._outbox.capabilities:
+            raise unsupported(capability, next_step="Send without, or use another system")
 
     async def flush(self) -> None:
         """Return when everything given to `send_async` and `send_oneway` before is stored or has failed.
@@ -191,10 +225,17 @@ class Producer(Service):
         self._max_body = driver.max_body_bytes
         self._packer.namespace = self._access_point.namespace
         self._outbox = Outbox(driver, self._packer, *self._settings)
+        times = self._transaction_check
+        self._preparer = Preparer(driver, self._packer, self._producer_id, times, self._settings[3])
+        if self._listener is not None and Capability.TRANSACTIONS in driver.capabilities:
+            self._checker = Checker(driver, self._producer_id, check_of(self._listener), times)
         self._access_point.attach(self)
 
     async def _close(self) -> None:
         self._access_point.detach(self)
+        if self._checker is not None:
+            await self._checker.stop()
+            self._checker = None
         await self._outbox.flush()
         self._outbox.close()
 

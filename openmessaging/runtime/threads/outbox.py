@@ -14,7 +14,8 @@ from functools import partial
 from openmessaging.model.blocking_spi import BlockingDriver, Pending
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Message
-from openmessaging.model.spi import Placement, Settlement
+from openmessaging.model.spi import Placement
+from openmessaging.model.transaction import Settlement
 from openmessaging.runtime.open_batch import OpenBatch
 from openmessaging.runtime.outgoing import Packer, checked_record, checked_records, is_directed
 from openmessaging.runtime.result import SendResult, SendResults, SentOrigin

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from openmessaging.model.errors import error, transaction_error
 from openmessaging.model.message import Message
-from openmessaging.model.spi import Settlement
+from openmessaging.model.transaction import Settlement
 from openmessaging.runtime.interceptor import InterceptContext, ProducerInterceptor, run_post, run_pre
 from openmessaging.runtime.result import SendResult
 from openmessaging.runtime.state import TransactionState

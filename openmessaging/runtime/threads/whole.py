@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from openmessaging.model.errors import error
 from openmessaging.model.message import Message
-from openmessaging.model.spi import Capability, OutgoingBatch, Settlement
+from openmessaging.model.spi import Capability, OutgoingBatch
+from openmessaging.model.transaction import Settlement
 from openmessaging.runtime.outgoing import Checked, Packer, spread
 from openmessaging.runtime.result import SendResults, SentOrigin
 from openmessaging.runtime.threads.primitives import Driver, call, call_within

@@ -96,8 +96,6 @@ def test_limits_and_unsupported_fields_are_refused_by_name(memory: str) -> None:
             producer.create_message("orders", "text")  # type: ignore[arg-type]
         with pytest.raises(OMSRuntimeException, match="no valid name"):
             producer.send(producer.create_message("a/b", b""))
-        with pytest.raises(OMSUnsupportException, match="prepare"):
-            producer.prepare(producer.create_message("orders", b""))
         assert access_point.resource_manager().list_queues() == set()
 
 
