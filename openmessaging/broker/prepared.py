@@ -9,7 +9,9 @@ Source: runtime interface 1.0.0, "prepare" and "transaction state check listener
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import msgspec
 
 from openmessaging.broker import entry as ops
 from openmessaging.broker.draft import Draft
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from openmessaging.broker.engine import Engine
 
 
-_DIRECTIONS = OutgoingBatch.__struct_fields__[3:]
-"""Fields behind the batch."""
+_DIRECTIONS = {name: get_type_hints(OutgoingBatch)[name] for name in OutgoingBatch.__struct_fields__[3:]}
+"""Fields behind the batch, with their types."""
 
 
 def decide_prepare(engine: Engine, now_ms: int, preparation: Preparation) -> Entry:
@@ -55,7 +57,7 @@ def decide_prepare(engine: Engine, now_ms: int, preparation: Preparation) -> Ent
             int(check.interval * 1000),
             check.limit,
             now_ms + int(check.expire * 1000),
-            {name: getattr(outgoing, name) for name in _DIRECTIONS if getattr(outgoing, name) is not None},
+            _directions(outgoing),
         )
     )
     draft.put(hall_id, outgoing.batch)
@@ -88,7 +90,7 @@ def decide_end(engine: Engine, now_ms: int, transaction_id: str, commit: bool) -
         number = prepared.partition
         if number is not None and number >= draft.partitions(prepared.queue):
             number = None  # the queue was made anew meanwhile, with fewer
-        draft.send(OutgoingBatch(prepared.queue, number, batch, **prepared.directions))
+        draft.send(OutgoingBatch(prepared.queue, number, batch, **_directed(prepared)))
     return draft.entry()
 
 
@@ -96,6 +98,20 @@ def decide_checks(engine: Engine, now_ms: int, producer: str, count: int) -> Ent
     """Hand out checks that are due; without operations when there is none."""
     due = engine.prepared.due(producer, now_ms, count)
     return Entry(now_ms, [ops.Checked(each.transaction_id, now_ms + each.interval_ms) for each in due])
+
+
+def _directions(outgoing: OutgoingBatch) -> dict[str, Any]:
+    found = {name: getattr(outgoing, name) for name in _DIRECTIONS}
+    return {
+        name: msgspec.to_builtins(value, builtin_types=(bytes,)) for name, value in found.items() if value is not None
+    }
+
+
+def _directed(prepared: Prepared) -> dict[str, Any]:
+    return {
+        name: msgspec.convert(value, _DIRECTIONS[name], builtin_types=(bytes,))
+        for name, value in prepared.directions.items()
+    }
 
 
 def stored_batch(engine: Engine, prepared: Prepared) -> Batch:

@@ -62,7 +62,7 @@ def test_what_waits_outlives_its_segment_and_restarts():
     client.upkeep()
     assert client.runner.storage.min_index() > 2, "the segment with the prepared messages is gone"
     clock.advance(1)
-    (first, second) = transactor.checks("shop", 10)
+    first, _ = transactor.checks("shop", 10)
     assert (first.transaction_id, first.checks, first.destination) == ("kept", 1, QUEUE)
     client.runner.flush()
     disk.crash()

@@ -146,3 +146,11 @@ def test_decisions_are_remembered_to_a_number(broker: Broker) -> None:
     end(broker, "1", False)
     broker.do(Entry(broker.now, [Checked("0", 1), Decide("0", True)]))  # nothing waits: nothing happens
     assert broker.engine.prepared.waiting == {}
+
+
+def test_what_else_a_batch_said_counts_at_the_commit(broker: Broker) -> None:
+    batch = OutgoingBatch(QUEUE, None, broker.batch("a"), priority=9)
+    broker.do(prepared.decide_prepare(broker.engine, broker.now, Preparation(batch, "a", "shop", TIMES)))
+    broker.restart()
+    end(broker, "a", True)
+    assert list(broker.engine.queues[QUEUE].lanes) == [(0, 9)]
