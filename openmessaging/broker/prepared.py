@@ -17,7 +17,7 @@ from openmessaging.broker import entry as ops
 from openmessaging.broker.draft import Draft
 from openmessaging.broker.entry import Entry
 from openmessaging.broker.hall import Prepared
-from openmessaging.model.batch import HEADER, Batch, parse_header
+from openmessaging.model.batch import HEADER, Batch, decode
 from openmessaging.model.errors import error, transaction_error
 from openmessaging.model.spi import OutgoingBatch
 from openmessaging.model.transaction import Preparation
@@ -115,8 +115,9 @@ def _directed(prepared: Prepared) -> dict[str, Any]:
 
 
 def stored_batch(engine: Engine, prepared: Prepared) -> Batch:
-    """The batch as it was sent."""
+    """The batch as it was sent. Raises OMSRuntimeException 1501 when it is damaged."""
     hall = engine.prepared.hall
     assert hall is not None
     data = engine.contents.stored(hall.id, prepared.offset)
-    return Batch(data[: HEADER.size], data[HEADER.size :], parse_header(data).count)
+    header, _, _ = decode(data)  # and its CRC holds
+    return Batch(data[: HEADER.size], data[HEADER.size :], header.count)
