@@ -44,7 +44,6 @@ class KeyValue(dict[str, PropertyValue]):
         /,
         **named: PropertyValue,
     ) -> None:
-        super().__init__()
         self.update(entries, **named)
 
     def __setitem__(self, name: str, value: PropertyValue) -> None:

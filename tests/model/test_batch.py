@@ -127,6 +127,16 @@ def test_round_trip(
         assert all(same(a, b) for a, b in zip(fields(one), fields(other), strict=True))
 
 
+def test_the_bounds_of_a_header() -> None:
+    for count, valid in ((1, True), (batch.MAX_MESSAGES, True), (0, False), (batch.MAX_MESSAGES + 1, False)):
+        alone = batch.HEADER.pack(batch.HEADER.size - 8, 0, 1, 0, 0, count, 0, 0, 0, 0, 0)
+        if valid:
+            assert parse_header(alone).count == count
+        else:
+            with pytest.raises(OMSRuntimeException, match="count is out of range"):
+                parse_header(alone)
+
+
 def check_refused(data: bytes, check: bool) -> None:
     for read in (lambda: decode(data, check=check), lambda: parse_header(data)):
         try:

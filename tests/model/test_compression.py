@@ -57,6 +57,13 @@ def test_cut_anywhere(kind: int) -> None:
 
 
 @kinds
+def test_what_was_never_compressed(kind: int) -> None:
+    with pytest.raises(OMSRuntimeException) as caught:
+        decompress(kind, b"this is no frame of anything", LIMIT)
+    assert caught.value.code == 1501
+
+
+@kinds
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_mutated(kind: int, at: int, bit: int) -> None:
     packed = bytearray(compress(kind, b"some text, some text, some more text" * 9))

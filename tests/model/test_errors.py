@@ -48,10 +48,17 @@ def test_shorthands() -> None:
 
 @pytest.mark.parametrize("code", [1404, 1410, 1500])
 def test_errors_cross_processes(code: int) -> None:
-    it = error(code, "x", next_step="y", field="z")
-    again = pickle.loads(pickle.dumps(it))
-    assert type(again) is type(it)
-    assert (again.code, again.reason, again.next_step, again.field) == (code, "x", "y", "z")
+    named = OMSRuntimeException(code=code, reason="x", next_step="y", field="z")
+    for it in (error(code, "x", next_step="y", field="z"), named):
+        again = pickle.loads(pickle.dumps(it))
+        assert type(again) is type(it)
+        assert (again.code, again.reason, again.next_step, again.field) == (code, "x", "y", "z")
+
+
+def test_a_place_goes_in_front_and_the_rest_stays() -> None:
+    it = error(1404, "x", next_step="y", field="z").located("here")
+    assert type(it).__name__ == "OMSDestinationException"
+    assert (it.code, it.reason, it.next_step, it.field) == (1404, "here: x", "y", "z")
 
 
 def test_the_tree_in_the_docstring_is_complete() -> None:

@@ -80,6 +80,15 @@ def test_the_providers_fields_stay_apart_from_the_senders() -> None:
     assert "messageId" not in to_json(message)["message"]["header"]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_safe_integer_stays_plain(sign: int) -> None:
+    message = Message(Record(b"", None, {"safe": sign * (2**53 - 1), "long": sign * 2**53}), "q")
+    assert to_json(message)["message"]["properties"] == {
+        "safe": sign * 9007199254740991,
+        "long": {"long": f"{sign * 9007199254740992}"},
+    }
+
+
 def test_an_untagged_number_is_what_it_is_written_as() -> None:
     text = (
         '{"message": {"version": "1.0.0", "header": {"destination": "q"}, "properties": {"a": 2.0, "b": 2, "c": 1e3}}}'
