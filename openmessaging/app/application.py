@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
 from openmessaging.app.codec import Codec, JsonCodec, encode
+from openmessaging.app.health import Health, check
 from openmessaging.app.listener import Listener, Middleware, Watch
 from openmessaging.app.listener import listener as make_listener
 from openmessaging.app.plan import Call
@@ -28,6 +29,7 @@ from openmessaging.runtime.state import ServiceState, not_started
 logger = logging.getLogger("openmessaging.app")
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+ASGIApp = Callable[[Any, Any, Any], Any]
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 """Called with the app: what stands before `yield` runs before the listeners start, the rest after they ended."""
 
@@ -246,6 +248,19 @@ class App:
         del framework
         async with self:
             yield
+
+    def health(self) -> Health:
+        """Whether it lives and is ready; costs next to nothing."""
+        return check(self._running)
+
+    def asgi(self) -> ASGIApp:
+        """An ASGI application with `/health/live`, `/health/ready`, `/docs` and `/asyncapi.json`.
+
+        Mount it in another application, or serve it by itself: then the app starts and stops with the server.
+        """
+        from openmessaging.app.asgi import asgi
+
+        return asgi(self)
 
     @property
     def running(self) -> Running:

@@ -31,6 +31,8 @@ class Running:
         self.access_point = access_point
         self.producer = self.access_point.create_producer()
         self.consumers: dict[Listener, PushConsumer] = {}
+        self.ready = False
+        """Whether all listeners have started and none stops yet."""
 
     async def open(self) -> None:
         """Open everything; what was opened is closed again when something fails."""
@@ -44,12 +46,14 @@ class Running:
                 await consumer.bind_queue(listener.queues, self._served(listener), batch=listener.batch is not None)
                 self.consumers[listener] = consumer
                 await consumer.start()
+            self.ready = True
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
         """Stop the listeners, all at once, then leave the rest in reverse."""
+        self.ready = False
         stops = [consumer.stop() for consumer in self.consumers.values()]
         try:
             failures = [each for each in await asyncio.gather(*stops, return_exceptions=True) if each is not None]

@@ -31,6 +31,8 @@ MAX_BYTES = 8 << 20
 """Most bytes of one fetch."""
 RETRY_DELAY = 1.0
 """Seconds between fetches after one failed."""
+RECENT = 5.0
+"""Seconds for which a failed fetch is trouble: when it goes on, there is another by then."""
 
 Unit = list[ReceivedMessage]
 """What goes into a listener in one call."""
@@ -63,6 +65,7 @@ class Pump:
         self._tasks: set[Task] = set()
         self._room = Event()
         self._stopping = False
+        self._last_failure: tuple[float, Exception] | None = None
         self._capacity = max(consumer.batch_size if batch else 1, (consumer.concurrency or 1) * 2, consumer.prefetch)
         self._fetch = Fetching(self._land)
         self._keeper = Periodic(consumer.invisible_time / 3, self._renew)
@@ -84,6 +87,7 @@ class Pump:
                 if self._stopping:
                     return
                 logger.warning("receiving failed, trying again: %s", failure, exc_info=failure)
+                self._last_failure = (monotonic(), failure)
                 await sleep(RETRY_DELAY)
 
     def _land(self, _source: None, deliveries: list[Delivery]) -> None:
@@ -200,6 +204,20 @@ class Pump:
             chosen.update([message.lease for message in unit])
         for lease in alive - overdue:
             lease.renew(self._consumer.invisible_time)
+
+    def troubles(self) -> list[str]:
+        """Why it does not receive, or handles nothing; see `PushConsumer.troubles`."""
+        now = monotonic()
+        found = []
+        if self._main.is_done() and not self._stopping:
+            found.append("it receives no more")
+        if self._last_failure is not None and now - self._last_failure[0] < RECENT:
+            found.append(f"receiving failed: {self._last_failure[1]}")
+        with self._mutex:
+            overdue = sum(now - since > self._consumer.max_processing for _, since in self._working.values())
+        if overdue:
+            found.append(f"{overdue} call(s) of the listener take longer than {self._consumer.max_processing:g} s")
+        return found
 
     def suspend(self) -> None:
         """Fetch no more for now, and give back what no listener has begun, uncounted."""

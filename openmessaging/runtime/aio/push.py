@@ -112,6 +112,10 @@ class PushConsumer(Consumer):
         """Whether it is suspended."""
         return not self.resumed.is_set()
 
+    def troubles(self) -> list[str]:
+        """Why it is not well, with the queue's name before each; none when it is, or is suspended."""
+        return [f"{queue}: {trouble}" for queue, pump in list(self._pumps.items()) for trouble in pump.troubles()]
+
     async def flush(self) -> None:
         """Return when every acknowledgement made so far is durable."""
         for pump in list(self._pumps.values()):

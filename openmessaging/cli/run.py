@@ -1,0 +1,82 @@
+"""`oms run`."""
+
+from __future__ import annotations
+
+import click
+
+
+def address(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, int] | None:
+    """HOST:PORT or PORT."""
+    del ctx, param
+    if text is None:
+        return None
+    host, __, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise click.BadParameter("write PORT or HOST:PORT")
+    return host or "127.0.0.1", int(port)
+
+
+@click.command("run")
+@click.argument("target", metavar="MODULE:APP")
+@click.option("--reload", is_flag=True, help="Start anew when a Python file below this directory changes.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; 1 on an own store.")
+@click.option("--health", callback=address, metavar="[HOST:]PORT", help="Answer /health/live, /health/ready, /docs.")
+@click.option("--quiet", is_flag=True, help="Log warnings only.")
+def command(target: str, reload: bool, workers: int, health: tuple[str, int] | None, quiet: bool) -> int:
+    """Run an app until SIGTERM or Ctrl-C; then what is at work finishes, and the rest goes back.
+
+    A store in a directory or in memory belongs to one process: there --workers must be 1, and `concurrency` of the
+    listeners is what to raise. With a broker, every worker is a process of its own in the same consumer groups.
+    """
+    from openmessaging.app.loading import load
+    from openmessaging.model.access_point import parse
+
+    if workers > 1 and (own := parse(load(target).url).driver) in ("embedded", "memory"):
+        raise click.UsageError(
+            f"an {own} store is held by one process, so --workers is 1 there; raise `concurrency` of the listeners"
+        )
+    if not reload and workers == 1:
+        _run(target, health, quiet)
+        return 0
+    if workers > 1 and health is not None:
+        raise click.UsageError("--health answers for one process; with --workers mount app.asgi() in a server")
+    return _supervise(target, reload, workers, health, quiet)
+
+
+def _run(target: str, health: tuple[str, int] | None, quiet: bool) -> None:
+    import asyncio
+    import logging
+
+    from openmessaging.app.asgi import served
+    from openmessaging.app.loading import load
+
+    logging.basicConfig(
+        level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    app = load(target)
+
+    async def main() -> None:
+        if health is None:
+            await app.run()
+        else:
+            async with served(app, *health) as port:
+                logging.getLogger("openmessaging.app").info("health on http://%s:%d/health/ready", health[0], port)
+                await app.run()
+
+    asyncio.run(main())
+
+
+def _supervise(target: str, reload: bool, workers: int, health: tuple[str, int] | None, quiet: bool) -> int:
+    import sys
+    from pathlib import Path
+
+    from openmessaging.app.supervisor import Supervisor
+
+    command = [sys.executable, "-m", "openmessaging.cli", "run", target]
+    command += ["--quiet"] if quiet else []
+    command += ["--health", f"{health[0]}:{health[1]}"] if health is not None else []
+
+    def say(text: str) -> None:
+        click.echo(f"oms run: {text}", err=True)
+
+    return Supervisor(command, workers, Path.cwd() if reload else None, say).run()

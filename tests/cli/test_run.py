@@ -1,0 +1,47 @@
+import signal
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+
+from tests.cli.conftest import Oms
+
+PROGRAM = """
+import openmessaging as oms
+
+app = oms.App("oms:embedded://./store", title="shop")
+
+
+@app.listener("orders")
+async def cook(dish: str) -> None:
+    print("cooking", dish, flush=True)
+"""
+
+
+def test_several_processes_on_one_store_are_refused(oms_cli: Oms) -> None:
+    target = "tests.app.program:app"
+    assert "held by one process" in oms_cli("run", target, "--workers", "2", code=2).stderr
+    assert "PORT" in oms_cli("run", target, "--health", "x", code=2).stderr
+    assert "there is no module" in oms_cli("run", "tests.app.nothing:app", code=1).stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")
+def test_it_runs_answers_and_stops(oms_cli: Oms, tmp_path) -> None:
+    (tmp_path / "shop.py").write_text(PROGRAM)
+    process = oms_cli.popen("run", "shop:app", "--health", "0", cwd=tmp_path)
+    assert process.stderr is not None
+    line = ""
+    while "health on" not in line:
+        line = process.stderr.readline()
+    url = line.split()[-1]
+    while "listener(s)" not in line:
+        line = process.stderr.readline()
+    with urllib.request.urlopen(url) as answer:
+        assert answer.status == 200
+    process.send_signal(signal.SIGTERM)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "shop has stopped" in rest
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(url)
