@@ -21,7 +21,7 @@ def load(target: str) -> App:
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as cause:
-        if cause.name != name.partition(".")[0] and not name.startswith(f"{cause.name}."):
+        if cause.name != name and not name.startswith(f"{cause.name}."):
             raise
         step = "Name it as in an import, and run this where it can be imported"
         raise error(1418, f"there is no module {name}", next_step=step, field="target") from cause

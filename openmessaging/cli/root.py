@@ -19,8 +19,8 @@ COMMANDS = {
     "queue": "Create, list, describe, delete and purge queues.",
     "group": "List, describe, seek and delete consumer groups.",
     "dead-letter": "Look at messages that failed too often, and send them back.",
-    "run": "Run an app, and run it anew when its files change.",
-    "docs": "Write the AsyncAPI document of an app, or a page of it.",
+    "run": "Run an app until SIGTERM or Ctrl-C; then what is at work finishes, and the rest goes back.",
+    "docs": "Write the AsyncAPI 3.0 document of an app, which need not run.",
     "store": "Look into a store without opening it, whole or damaged.",
     "completion": "Print the script that completes commands in a shell.",
 }
