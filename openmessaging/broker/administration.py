@@ -69,6 +69,12 @@ class Administration(State):
         """Change the given settings. Raises 1404 when missing, 1418 for bad settings."""
         queue = self.queue(name)
         check_queue_config({**queue.config, **config})
+        if queue.compact and not config.get("compact", True):
+            text = f"{name} is compacted, that cannot be taken back"
+            raise error(1418, text, next_step="Copy it to another queue", field="compact")
+        if config.get("compact") and queue.lanes:
+            text = f"{name} has messages of several priorities, and so no newest one of a key"
+            raise error(1418, text, next_step="Create another queue with compact", field="compact")
         return Entry(now_ms, (ops.UpdateQueue(queue.id, config),))
 
     def decide_delete_queue(self, now_ms: int, name: str) -> Entry:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from openmessaging.broker.entry import Lease, Placed
+from openmessaging.broker.entry import Entry, Generation, Lease, Placed
 from openmessaging.broker.state import State
-from openmessaging.model.batch import BatchHeader, decode
+from openmessaging.model.batch import HOLE, SPARSE, BatchHeader, decode
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Delivery
@@ -15,12 +15,24 @@ from openmessaging.storage.index import IndexDamaged, IndexEntry, PartitionIndex
 from openmessaging.storage.interface import Storage
 
 _CACHED_BATCHES = 64
+_ATTRIBUTES = 9
+"""Where a batch's attributes stand in its bytes."""
 
 
 def is_copy(engine: State, placed: Placed) -> bool:
     """Whether a batch was stored before and is written again to save it from a segment that goes."""
     partition = engine.partitions.get(placed.partition_id)
     return partition is not None and placed.base_offset < partition.end
+
+
+def counts(engine: State, entry: Entry, index: int) -> bool:
+    """Whether the batches of an entry that are copies are in force: those that a compaction wrote are once it is
+    complete, until the next one is."""
+    for operation in entry.operations:
+        if isinstance(operation, Generation):
+            partition = engine.partitions.get(operation.partition_id)
+            return partition is not None and partition.generation == operation.number and index >= partition.first_index
+    return True
 
 
 def place(indexes: PartitionIndexes, placed: Placed, position: int, size: int, *, copy: bool) -> None:
@@ -67,6 +79,8 @@ class StoredContents:
     def __init__(self, storage: Storage, indexes: PartitionIndexes) -> None:
         self._storage = storage
         self._indexes = indexes
+        self.compacted: Callable[[int], int] = _not_compacted
+        """The offset of a partition below which offsets without a message are no damage."""
         self.repair: Callable[[int], None] = _cannot
         """Builds the index of a partition anew from the log, when it turns out to be damaged."""
         self._decoded: dict[int, tuple[BatchHeader, dict[str, Any], list[Record]]] = {}
@@ -83,6 +97,8 @@ class StoredContents:
         at = lease.start
         while at < lease.end:
             entry = met.get((lease.partition_id, at)) or self._entry(lease.partition_id, at)
+            if entry.base_offset >= lease.end:
+                break
             found.append(entry)
             at = entry.base_offset + entry.count
         return found
@@ -114,27 +130,69 @@ class StoredContents:
                 data = seen[position] = self._storage.read(position, size)
             return data
 
-        return [
-            Delivery(
-                queue,
-                number,
-                entry.base_offset,
-                entry.timestamp_ms,
-                read(entry.position, entry.size),
-                max(lease.start - entry.base_offset, 0),
-                min(lease.end - entry.base_offset, entry.count),
-                lease.lease_id,
-                lease.attempt,
-                lease.deadline_ms,
-            )
-            for entry in spans
-        ]
+        found: list[Delivery] = []
+        for entry in spans:
+            base, data = entry.base_offset, read(entry.position, entry.size)
+            first, last = max(lease.start - base, 0), min(lease.end - base, entry.count)
+            for start, end in runs(data, first, last) if data[_ATTRIBUTES] & SPARSE else ((first, last),):
+                found.append(
+                    Delivery(
+                        queue,
+                        number,
+                        base,
+                        entry.timestamp_ms,
+                        data,
+                        start,
+                        end,
+                        lease.lease_id,
+                        lease.attempt,
+                        lease.deadline_ms,
+                    )
+                )
+        return found
+
+    def live(self, partition_id: int, start: int, end: int, wanted: int) -> tuple[int, list[tuple[int, int]]]:
+        """See `Contents.live`."""
+        holes: list[tuple[int, int]] = []
+        at = start
+        while at < end and wanted > 0:
+            entry = self._entry(partition_id, at)
+            base = entry.base_offset
+            if base > at:
+                _join(holes, at, min(base, end))
+                at = base
+                continue
+            header, _, records = self._batch(partition_id, entry)
+            first, last = at - base, min(end - base, entry.count)
+            if header.attributes & SPARSE:
+                while first < last and wanted > 0:
+                    if records[first] is HOLE:
+                        _join(holes, base + first, base + first + 1)
+                    else:
+                        wanted -= 1
+                    first += 1
+                at = base + first
+            else:
+                taken = min(last - first, wanted)
+                wanted -= taken
+                at += taken
+        return min(at, end), holes
+
+    def before(self, partition_id: int, offset: int) -> int | None:
+        """The first offset of the last batch that begins before an offset, None when there is none."""
+        entry = self._indexes.before(partition_id, offset)
+        return None if entry is None else entry.base_offset
 
     def keys(self, partition_id: int, start: int, end: int) -> list[str | None]:
-        """Message keys of the offsets from `start` to `end` (exclusive)."""
+        """Message keys of the offsets from `start` to `end` (exclusive), None for a message that is gone."""
         keys: list[str | None] = []
         while start < end:
             entry = self._entry(partition_id, start)
+            if entry.base_offset > start:
+                gap = min(end, entry.base_offset) - start
+                keys += [None] * gap
+                start += gap
+                continue
             records = self._batch(partition_id, entry)[2]
             stop = min(end, entry.base_offset + entry.count)
             keys += [record.message_key for record in records[start - entry.base_offset : stop - entry.base_offset]]
@@ -177,6 +235,8 @@ class StoredContents:
         except IndexDamaged:
             self.repair(partition_id)
             entry = self._indexes.find(partition_id, offset)
+        if entry is None and offset < self.compacted(partition_id):
+            entry = self._indexes.next(partition_id, offset)
         if entry is None:
             raise OMSRuntimeException(
                 1501,
@@ -184,6 +244,28 @@ class StoredContents:
                 next_step="Run `oms store verify`",
             )
         return entry
+
+
+def runs(data: bytes, first: int, last: int) -> list[tuple[int, int]]:
+    """The places from `first` to `last` (exclusive) of a batch that hold messages, neighbours together."""
+    found: list[tuple[int, int]] = []
+    records = decode(data)[2]
+    for place in range(first, last):
+        if records[place] is not HOLE:
+            _join(found, place, place + 1)
+    return found
+
+
+def _join(found: list[tuple[int, int]], start: int, end: int) -> None:
+    """Add a range behind the others, joined with the last one where they touch."""
+    if found and found[-1][1] == start:
+        found[-1] = found[-1][0], end
+    else:
+        found.append((start, end))
+
+
+def _not_compacted(_: int) -> int:
+    return 0
 
 
 def _cannot(partition_id: int) -> None:

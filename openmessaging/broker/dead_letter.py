@@ -6,9 +6,13 @@ host of the first sending. Properties that begin with `dead-letter.` say what ha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from openmessaging.broker import ranges
 from openmessaging.broker.copying import batches, original
 from openmessaging.broker.draft import Draft
 from openmessaging.broker.lease import HeldLease
+from openmessaging.broker.partition import Partition
 from openmessaging.broker.state import Contents
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Record
@@ -37,14 +41,14 @@ def bury(
     records: list[Record] = []
     try:
         for start, end in spans:
-            for offset in range(start, end):
+            for offset in _offsets(contents, partition, start, end):
                 record = original(contents, partition.id, offset)
                 record.properties = {**(record.properties or {}), **facts, f"{PREFIX}offset": offset}
                 records.append(record)
     except OMSRuntimeException as cause:
         return cause
     name = lease.group.dead_letter_queue
-    if not draft.has_queue(name):
+    if records and not draft.has_queue(name):
         draft.create_queue(name, 1, {}, limited=False)
     for batch in batches(records, draft.now_ms):
         draft.place(name, 0, batch)
@@ -57,11 +61,11 @@ def move(draft: Draft, contents: Contents, lease: HeldLease, spans: list[tuple[i
 
     Raises 1418 for a message that came from no queue, and what `Draft.require_queue` raises.
     """
-    partition_id = lease.cursor.partition.id
+    partition = lease.cursor.partition
     found: dict[tuple[str, int | None, int | None], list[Record]] = {}
     for start, end in spans:
-        for offset in range(start, end):
-            record = original(contents, partition_id, offset)
+        for offset in _offsets(contents, partition, start, end):
+            record = original(contents, partition.id, offset)
             properties = record.properties or {}
             name = target or properties.get(f"{PREFIX}queue")
             if not isinstance(name, str):
@@ -82,3 +86,14 @@ def move(draft: Draft, contents: Contents, lease: HeldLease, spans: list[tuple[i
     for (name, number, priority), records in found.items():
         for batch in batches(records, draft.now_ms):
             draft.place(name, number, batch, priority)
+
+
+def _offsets(contents: Contents, partition: Partition, start: int, end: int) -> Iterable[int]:
+    """The offsets of a range that still have a message."""
+    if start >= partition.compacted:
+        return range(start, end)
+    _, holes = contents.live(partition.id, start, end, end - start)
+    left = [start, end]
+    for first, last in holes:
+        ranges.subtract(left, first, last)
+    return [offset for first, last in ranges.pairs(left) for offset in range(first, last)]

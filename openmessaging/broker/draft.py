@@ -10,7 +10,7 @@ import msgspec
 from openmessaging.broker.entry import AnyOperation, CreateLane, CreateQueue, CreateShelf, Entry, OpenHall, Placed
 from openmessaging.broker.queue import Queue, check_config
 from openmessaging.broker.state import State
-from openmessaging.model.batch import Batch
+from openmessaging.model.batch import Batch, decode
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.headers import DEFAULT_PRIORITY
 from openmessaging.model.spi import OutgoingBatch
@@ -94,8 +94,12 @@ class Draft:
         return created.partitions if created is not None else self._state.queues[name].count
 
     def send(self, outgoing: OutgoingBatch) -> None:
-        """Put a batch into its queue, which comes into being on first use. Raises as `require_queue` and `place`."""
+        """Put a batch into its queue, which comes into being on first use. Raises as `require_queue` and `place`,
+        and 1418 for a message without key in a compacted queue."""
         self.require_queue(outgoing.destination)
+        queue = self._state.queues.get(outgoing.destination)
+        if queue is not None and queue.compact:
+            check_keys(outgoing.batch, queue.name)
         timing = outgoing.timing
         if timing is None or timing.dues is None:
             self.place(outgoing.destination, outgoing.partition, outgoing.batch, outgoing.priority)
@@ -118,7 +122,8 @@ class Draft:
         """
         number = self._choose(name, number)
         queue = self._state.queues.get(name)
-        if priority is not None and priority != DEFAULT_PRIORITY and 1 <= priority <= 10:
+        compact = queue is not None and queue.compact  # one order, so that the last of a key is the newest
+        if priority is not None and priority != DEFAULT_PRIORITY and 1 <= priority <= 10 and not compact:
             partition_id = self._lane(name, number, priority)
         elif queue is None:
             partition_id = self._created[name].first_partition_id + number
@@ -191,6 +196,14 @@ class Draft:
         turn = self._turns.get(name, -1) + 1
         self._turns[name] = turn
         return turn % count
+
+
+def check_keys(batch: Batch, queue: str) -> None:
+    """Raises OMSRuntimeException 1418 when a message of a batch for a compacted queue has no key."""
+    records = decode(batch.head + batch.payload)[2]
+    if any(record.message_key is None for record in records):
+        step = "Give each message a key: only the newest message of a key stays"
+        raise error(1418, f"{queue} is compacted, a message for it has no key", next_step=step, field="messageKey")
 
 
 def queue_named(state: State, name: str) -> Queue:

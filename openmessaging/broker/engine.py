@@ -74,7 +74,8 @@ class Engine(Administration):
         if len(batches) == 1:
             outgoing = batches[0]
             queue = self.queues.get(outgoing.destination)
-            if queue is not None and outgoing.priority is None and outgoing.timing is None:
+            plain = outgoing.priority is None and outgoing.timing is None
+            if queue is not None and plain and not queue.compact:
                 number = outgoing.partition
                 if number is None:
                     number = queue.next_partition()
@@ -99,7 +100,7 @@ class Engine(Administration):
         """
         if self.groups.get(group.id) is not group:
             raise error(1404, f"the consumer group {group.name} was deleted", next_step="Subscribe again")
-        reception = _Reception(self.next_lease_id, group, now_ms, max_messages, bound)
+        reception = _Reception(self.next_lease_id, group, now_ms, max_messages, bound, self.contents)
         if group.queue.lanes:
             group.turns.receive(
                 group.queue.levels,
@@ -323,9 +324,11 @@ class Engine(Administration):
 class _Reception:
     """Leases of one receive, in the making."""
 
-    __slots__ = ("_bound", "_config", "_group_id", "_lease_id", "messages", "now_ms", "open", "operations")
+    __slots__ = ("_bound", "_config", "_contents", "_group_id", "_lease_id", "messages", "now_ms", "open", "operations")
 
-    def __init__(self, lease_id: int, group: Group, now_ms: int, messages: int, bound: Bound) -> None:
+    def __init__(
+        self, lease_id: int, group: Group, now_ms: int, messages: int, bound: Bound, contents: Contents
+    ) -> None:
         self.operations: list[AnyOperation] = []
         self.messages = messages  # how many are still wanted
         self.now_ms = now_ms
@@ -334,19 +337,28 @@ class _Reception:
         self._group_id = group.id
         self._config = group.config
         self._bound = bound
+        self._contents = contents
 
     def lease(self, cursor: Cursor, start: int, end: int, deliveries: int) -> None:
         """Hand out what is wanted of `[start, end)`, in as many leases as the bounds ask for."""
         partition_id = cursor.partition.id
         deadline_ms = self.now_ms + int(self._config.invisible_time * 1000)
         while self.open and start < end:
-            stop = self._bound(partition_id, start, min(end, start + self.messages))
+            holes: list[tuple[int, int]] = []
+            if start < cursor.partition.compacted:
+                stop, holes = self._contents.live(partition_id, start, end, self.messages)
+            else:
+                stop = min(end, start + self.messages)
+            stop = self._bound(partition_id, start, stop)
             if stop <= start:
                 self.open = False
                 return
             operation = Lease(self._lease_id, self._group_id, partition_id, start, stop, deliveries + 1, deadline_ms)
             self.operations.append(operation)
+            if holes:  # what is gone is settled as it is leased
+                holes = [(first, min(last, stop)) for first, last in holes if first < stop]
+                self.operations.append(Settle(self._lease_id, holes))
             self._lease_id += 1
-            self.messages -= stop - start
+            self.messages -= stop - start - sum(last - first for first, last in holes)
             self.open = self.messages > 0
             start = stop

@@ -218,6 +218,25 @@ class Decide(Operation, tag=33, frozen=True):
     committed: bool
 
 
+class Generation(Operation, tag=50, frozen=True):
+    """The batches of this entry are what a compaction of a partition kept, or copies of that: they count when the
+    partition is of that generation. Changes nothing by itself."""
+
+    partition_id: int
+    number: int
+
+
+class Compact(Operation, tag=51, frozen=True):
+    """A compaction is complete: below `end` a partition has only what entries of that generation from `first_index` on
+    hold; `holes` offsets from its start on have no message."""
+
+    partition_id: int
+    number: int
+    end: int
+    holes: int
+    first_index: int
+
+
 AnyOperation = (
     CreateNamespace
     | DeleteNamespace
@@ -241,6 +260,8 @@ AnyOperation = (
     | Prepare
     | Checked
     | Decide
+    | Generation
+    | Compact
 )
 
 

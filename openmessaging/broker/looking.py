@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from openmessaging.broker.entry import Lease
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.runner import Runner, closed
 from openmessaging.broker.wakeups import Wake
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery
+from openmessaging.storage.index import IndexEntry
 
 
 class Looking:
@@ -26,13 +29,17 @@ class Looking:
             found = self._partition(destination, partition)
             start = max(offset, found.start)
             end = min(found.visible, start + max_messages)
+            if start < found.compacted:
+                end, holes = runner.contents.live(found.id, start, found.visible, max_messages)
+                if holes == [(start, end)]:
+                    start = end
             if start >= end:
                 if wake is not None:
                     runner.readers.add(found.id, wake)
                 return []
             lease = Lease(0, 0, found.id, start, end, 1, 0)
             spans = runner.contents.spans(lease)
-        return runner.contents.deliveries(destination, partition, lease, spans, {})
+        return self._read(destination, partition, lease, spans)
 
     def forget_browser(self, destination: str, partition: int, wake: Wake) -> None:
         """Take back a registration of `browse`."""
@@ -49,9 +56,12 @@ class Looking:
             last = min(offset, found.visible) - 1
             if last < found.start:
                 return None
-            span = runner.contents.spans(Lease(0, 0, found.id, last, last + 1, 1, 0))
-            lease = Lease(0, 0, found.id, max(span[0].base_offset, found.start), last + 1, 1, 0)
-        return runner.contents.deliveries(destination, partition, lease, span, {})[0]
+            first = runner.contents.before(found.id, last + 1)
+            if first is None:
+                return None
+            lease = Lease(0, 0, found.id, max(first, found.start), last + 1, 1, 0)
+            spans = runner.contents.spans(lease)
+        return self._read(destination, partition, lease, spans)[-1]
 
     def find_time(self, destination: str, partition: int, timestamp_ms: int) -> int:
         """The first offset stored at or after a time; the next one to be written when there is none."""
@@ -63,7 +73,27 @@ class Looking:
         runner = self.runner
         with runner.lock:
             now_ms = runner.tick_locked()
-            return runner.peek_locked(runner.engine.group(queue, group), now_ms, max_messages, max_bytes)
+            found = runner.engine.group(queue, group)
+            turn = found.turn
+            entry = runner.engine.decide_receive(now_ms, found, max_messages, runner.contents.reach(max_bytes))
+            found.turn = turn  # nothing was handed out, so it is nobody's turn
+            leases = [replace(each, lease_id=0) for each in entry.operations if isinstance(each, Lease)]
+            places = [(lease, runner.contents.spans(lease)) for lease in leases]
+            numbers = {lease.partition_id: runner.engine.partitions[lease.partition_id].number for lease in leases}
+        return [
+            delivery
+            for lease, spans in places
+            for delivery in self._read(queue, numbers[lease.partition_id], lease, spans)
+        ]
+
+    def _read(self, destination: str, partition: int, lease: Lease, spans: list[IndexEntry]) -> list[Delivery]:
+        contents = self.runner.contents
+        try:
+            return contents.deliveries(destination, partition, lease, spans, {})
+        except OMSRuntimeException:
+            with self.runner.lock:  # a segment may have gone meanwhile and its messages moved: look again, once
+                spans = contents.spans(lease)
+            return contents.deliveries(destination, partition, lease, spans, {})
 
     def _partition(self, destination: str, number: int) -> Partition:
         if self.runner.closed:

@@ -10,6 +10,7 @@ import logging
 import threading
 from typing import Literal
 
+from openmessaging.broker.compaction import Compactor
 from openmessaging.broker.entry import Entry
 from openmessaging.broker.reclaim import Reclaimer
 from openmessaging.broker.runner import Runner
@@ -50,6 +51,7 @@ class Maintenance:
         self._snapshots = snapshots
         self._flush_interval = flush_interval if flush == "interval" else None
         self._reclaimer = Reclaimer(runner)
+        self.compactor = Compactor(runner)
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="openmessaging-upkeep", daemon=True)
@@ -79,6 +81,7 @@ class Maintenance:
         if self._snapshots is None:
             return
         runner = self._runner
+        self.compactor.mend()
         with runner.lock:
             if not runner.closed:
                 runner.tick_locked()
@@ -120,6 +123,8 @@ class Maintenance:
         while not self._stopping:
             now = clock.monotonic()
             wait = min(next_round - now, self._patience(), self._until_deadline())
+            if self.compactor.active:
+                wait = 0.0
             if failed:
                 wait = max(wait, PAUSE)
             if self._flush_interval is not None:
@@ -181,10 +186,12 @@ class Maintenance:
             entries = runner.storage.max_index() - self._snapshot_index
             if grown >= SNAPSHOT_BYTES or entries >= SNAPSHOT_ENTRIES:
                 self.snapshot()
-            self._reclaimer.run(self._covered())
+            self._reclaimer.run(self._covered(), self.compactor.keep_from)
             if self._reclaimer.blocked:  # space waits for the second of two snapshots only
                 self.snapshot(again=True)
-                self._reclaimer.run(self._covered())
+                self._reclaimer.run(self._covered(), self.compactor.keep_from)
+            self.compactor.begin()
+        self.compactor.step()
 
     def _merge_timers(self) -> None:
         with self._runner.lock:

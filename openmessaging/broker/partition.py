@@ -19,7 +19,21 @@ class Partition:
     `base` is the number of the partition that a lane belongs to, or its own; `priority` is what its messages have.
     """
 
-    __slots__ = ("base", "end", "id", "number", "priority", "queue", "start", "visible")
+    __slots__ = (
+        "base",
+        "compacted",
+        "end",
+        "first_index",
+        "generation",
+        "holes",
+        "id",
+        "indexed",
+        "number",
+        "priority",
+        "queue",
+        "start",
+        "visible",
+    )
 
     def __init__(
         self,
@@ -40,6 +54,16 @@ class Partition:
         self.start = start
         self.end = end
         self.visible = end
+        self.generation = 0
+        """How often it was compacted."""
+        self.compacted = 0
+        """Below this offset the last compaction kept one message per key; offsets between may have none."""
+        self.holes = 0
+        """How many offsets from `start` on have none."""
+        self.first_index = 0
+        """What was kept lies in entries of the log from this one on."""
+        self.indexed = 0
+        """The generation that the index shows: behind `generation` only while that index could not be written."""
 
     def consumed_before(self) -> int:
         """The offset below which every group has settled everything; `start` when there is no group."""
@@ -49,3 +73,5 @@ class Partition:
     def trim(self, start: int) -> None:
         """Messages below an offset are gone."""
         self.start = start
+        if start >= self.compacted:
+            self.holes = 0

@@ -25,7 +25,10 @@ def check_config(config: dict[str, Any]) -> None:
     except msgspec.ValidationError as cause:
         names = ", ".join(QueueConfig.__struct_fields__)
         raise error(1418, f"queue settings: {cause}", next_step=f"The settings are {names}") from cause
-    for field in ("retention_age", "retention_bytes"):
+    if checked.compact and (checked.retention_age is not None or checked.retention_bytes is not None):
+        step = "Leave retention_age and retention_bytes out: the newest message of a key stays"
+        raise error(1418, "a compacted queue is not cut by age or size", next_step=step, field="compact")
+    for field in ("retention_age", "retention_bytes", "tombstone_age"):
         value = getattr(checked, field)
         if value is not None and not 0 <= value <= _MAX:
             raise error(1418, f"{field}: {value!r} is negative or too large", field=field)
@@ -39,12 +42,14 @@ class Queue:
     per partition and priority in use (`lanes`, by base number and priority).
     """
 
-    __slots__ = ("_turn", "config", "count", "groups", "id", "lanes", "levels", "name", "partitions", "shelves")
+    __slots__ = (
+        "_turn", "compact", "config", "count", "groups", "id", "lanes", "levels", "name", "partitions", "shelves"
+    )  # fmt: skip
 
     def __init__(self, queue_id: int, name: str, config: dict[str, Any]) -> None:
         self.id = queue_id
         self.name = name
-        self.config = config
+        self.configure(config)
         self.partitions: list[Partition] = []
         self.count = 0
         self.lanes: dict[tuple[int, int], Partition] = {}
@@ -54,6 +59,12 @@ class Queue:
         self.shelves: dict[int, Shelf] = {}
         """By the number of their partition: where delayed messages wait."""
         self._turn = 0
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Take settings over."""
+        self.config = config
+        self.compact = bool(config.get("compact", False))
+        """Whether only the newest message of each key is kept."""
 
     @property
     def namespace(self) -> str:

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from openmessaging.broker import delays
-from openmessaging.broker.entry import Entry, Placed, Trim, decode
+from openmessaging.broker.entry import Entry, Generation, Placed, Trim, decode
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.shelf import Shelf
@@ -67,9 +67,10 @@ class Reclaimer:
         self.blocked = False
         """Whether the oldest segment only waits for a snapshot to cover it."""
 
-    def run(self, covered: int) -> int:
-        """Drop what may go of the log up to entry `covered`, from which on it can be replayed; returns how many
-        segments went. Raises OMSRuntimeException 1501."""
+    def run(self, covered: int, keep_from: int | None = None) -> int:
+        """Drop what may go of the log up to entry `covered`, from which on it can be replayed, and before `keep_from`,
+        where a compaction that is not complete begins; returns how many segments went. Raises OMSRuntimeException 1501.
+        """
         dropped = 0
         while True:
             self.blocked = False
@@ -77,10 +78,13 @@ class Reclaimer:
             if len(segments) < 2:
                 return dropped
             first, end_index = segments[0], segments[1].base_index
+            if keep_from is not None and end_index > keep_from:
+                return dropped
             held = self._scan(first, end_index)
-            limits = self._limits(set(held))
+            limits = self._limits(set(map(abs, held)), end_index)
             shelves = {shelf for shelf, _, _, _ in self._delayed}
-            live = sum(of.beyond(limits[number]) for number, of in held.items() if number in limits.keys() - shelves)
+            counted = limits.keys() - shelves
+            live = sum(of.beyond(limits[abs(number)]) for number, of in held.items() if abs(number) in counted)
             live += self._waiting_bytes()
             if live > first.size_bytes * COPY_SHARE:
                 return dropped
@@ -114,16 +118,18 @@ class Reclaimer:
         self._scanned = None
 
     def _scan(self, segment: SegmentInfo, end_index: int) -> dict[int, Held]:
-        """What a segment holds, by partition; remembered until it goes."""
+        """What a segment holds, by partition; remembered until it goes. What a compaction kept, which lies behind
+        younger batches, stands apart under the negative number."""
         if self._scanned is not None and self._scanned[0] == segment.base_index:
             return self._scanned[1]
         found: dict[int, Held] = {}
         self._delayed = []
         partitions = self._runner.engine.partitions
-        for placed, data in self._batches(segment.base_index, end_index):
-            held = found.get(placed.partition_id)
+        for placed, data, kept in self._batches(segment.base_index, end_index):
+            key = -placed.partition_id if kept else placed.partition_id
+            held = found.get(key)
             if held is None:
-                held = found[placed.partition_id] = Held()
+                held = found[key] = Held()
             end = placed.base_offset + placed.count
             held.add(end, len(data[1]))
             if isinstance(partitions.get(placed.partition_id), Shelf):
@@ -151,31 +157,36 @@ class Reclaimer:
                     entry = delays.decide_repack(runner.engine, runner.clock.now_ms(), shelf, range(start, end))
                     runner.stage_locked(entry)
 
-    def _batches(self, base_index: int, end_index: int) -> Iterator[tuple[Placed, tuple[int, memoryview]]]:
-        """Each batch of a segment with its position and bytes."""
+    def _batches(self, base_index: int, end_index: int) -> Iterator[tuple[Placed, tuple[int, memoryview], bool]]:
+        """Each batch of a segment with its position and bytes, and whether a compaction kept it."""
         for entry in self._runner.storage.entries(base_index):
             if entry.index >= end_index:
                 break
             decoded, spans = decode(entry.body)
             body = memoryview(entry.body)
+            kept = any(isinstance(operation, Generation) for operation in decoded.operations)
             for placed, (start, size) in zip(decoded.placed, spans, strict=True):
-                yield placed, (entry.body_position + start, body[start : start + size])
+                yield placed, (entry.body_position + start, body[start : start + size]), kept
 
-    def _limits(self, partition_ids: set[int]) -> dict[int, int]:
-        """Per partition that still exists: the offset below which messages may go."""
+    def _limits(self, partition_ids: set[int], end_index: int) -> dict[int, int]:
+        """Per partition that still exists: the offset below which messages of a segment may go."""
         runner = self._runner
         with runner.lock:
             now_ms = runner.tick_locked()
             partitions = runner.engine.partitions
             found = [partitions[number] for number in partition_ids if number in partitions]
-            consumed = [self._consumed(partition) for partition in found]
+            consumed = [self._consumed(partition, end_index) for partition in found]
         return {
             partition.id: self._limit(partition, limit, now_ms)
             for partition, limit in zip(found, consumed, strict=True)
         }
 
     @staticmethod
-    def _consumed(partition: Partition) -> int:
+    def _consumed(partition: Partition, end_index: int) -> int:
+        if partition.generation and partition.indexed == partition.generation and end_index <= partition.first_index:
+            return max(partition.start, partition.compacted)  # what is left of it was written again
+        if partition.generation or partition.queue.compact:
+            return partition.start
         if partition.queue.config.get("retention", "consumed") == "consumed":
             return max(partition.start, partition.consumed_before())
         return partition.start
@@ -217,7 +228,8 @@ class Reclaimer:
         that one entry takes."""
         group: list[tuple[Placed, memoryview]] = []
         size = 0
-        for placed, (position, data) in self._batches(base_index, end_index):
+        of: Partition | None = None
+        for placed, (position, data), _ in self._batches(base_index, end_index):
             limit = limits.get(placed.partition_id)
             end = placed.base_offset + placed.count
             if limit is None or end <= limit:
@@ -228,9 +240,11 @@ class Reclaimer:
             entry = self._runner.indexes.find(placed.partition_id, placed.base_offset)
             if entry is None or entry.position != position:
                 continue
-            if group and (len(group) == _COPY_BATCHES or size + len(data) > _COPY_BYTES):
+            label = self._compacted(placed)
+            if group and (len(group) == _COPY_BATCHES or size + len(data) > _COPY_BYTES or label is not of):
                 yield group
                 group, size = [], 0
+            of = label
             group.append((placed, data))
             size += len(data)
         if group:
@@ -238,17 +252,26 @@ class Reclaimer:
 
     def _copy(self, group: list[tuple[Placed, memoryview]]) -> int:
         """Append the stored bytes again, with the same offsets; returns the entry's index."""
+        of = self._compacted(group[0][0])
+        label = [Generation(of.id, of.generation)] if of is not None else []
         runner = self._runner
         batches = [
             Batch(bytes(data[: HEADER.size]), bytes(data[HEADER.size :]), placed.count) for placed, data in group
         ]
         with runner.lock:
-            return runner.stage_locked(Entry(runner.clock.now_ms(), (), [placed for placed, _ in group], batches))
+            return runner.stage_locked(Entry(runner.clock.now_ms(), label, [placed for placed, _ in group], batches))
+
+    def _compacted(self, placed: Placed) -> Partition | None:
+        """The partition of a batch that a compaction kept, None for any other batch."""
+        partition = self._runner.engine.partitions.get(placed.partition_id)
+        return partition if partition is not None and placed.base_offset < partition.compacted else None
 
     def _trims(self, held: dict[int, Held], limits: dict[int, int]) -> list[Trim]:
         """The starts that move because messages below them go."""
         partitions = self._runner.engine.partitions
         ends = {number: of.last_end(limits[number]) for number, of in held.items() if number in limits}
         return [
-            Trim(number, end) for number, end in ends.items() if number in partitions and end > partitions[number].start
+            Trim(number, end)
+            for number, end in ends.items()
+            if number in partitions and end > partitions[number].start and not partitions[number].generation
         ]

@@ -13,8 +13,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from msgspec.structs import replace
-
 from openmessaging.broker import ranges
 from openmessaging.broker.alarm import Alarm
 from openmessaging.broker.committer import Committer, Waiter
@@ -25,6 +23,7 @@ from openmessaging.broker.entry import PLAIN, Entry, Extend, Lease, Retry, Settl
 from openmessaging.broker.group import Group
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
+from openmessaging.broker.views import Views
 from openmessaging.broker.wakeups import Wake, Wakeups
 from openmessaging.model.batch import Batch
 from openmessaging.model.errors import OMSRuntimeException
@@ -70,6 +69,7 @@ class Runner:
         """By group id."""
         self.readers = Wakeups()
         """By partition id."""
+        self.views = Views()
         self.on_dirty: Wake = _nothing
         """Called under the lock when something was staged that nobody waits for."""
         self.alarm = Alarm(engine)
@@ -112,6 +112,7 @@ class Runner:
                 and not outgoing.partition
                 and outgoing.priority is None
                 and outgoing.timing is None
+                and not queue.compact
                 and not self.closed
             ):
                 return self._append_batch(queue.partitions[0], outgoing.batch)
@@ -225,30 +226,24 @@ class Runner:
 
         Raises OMSRuntimeException 1404 when the group was deleted, 1501 for damage in the log (with its position).
         """
-        with self.lock:
-            now_ms = self.tick_locked()
-            reach = self.contents.reach(max_bytes)
-            leases = self._lease(group, now_ms, max_messages, reach)
-            if not leases:
-                if wake is not None:
-                    self.receivers.add(group.id, wake)
-                return []
-            found = self.contents.found(leases, self.engine, reach)
-        try:
-            return self.contents.deliveries_of(group.queue.name, found)
-        except OMSRuntimeException:
-            with self.lock:  # a segment may have gone meanwhile and its messages moved: look again, once
-                found = self.contents.found(leases, self.engine)
-            return self.contents.deliveries_of(group.queue.name, found)
-
-    def peek_locked(self, group: Group, now_ms: int, max_messages: int, max_bytes: int) -> list[Delivery]:
-        """What a receive would lease now, without leasing it: read under the lock, and decided on a turn that stays."""
-        turn = group.turn
-        reach = self.contents.reach(max_bytes)
-        entry = self.engine.decide_receive(now_ms, group, max_messages, reach)
-        group.turn = turn
-        leases = [replace(each, lease_id=0) for each in entry.operations if isinstance(each, Lease)]
-        return self.contents.deliveries_of(group.queue.name, self.contents.found(leases, self.engine, reach))
+        while True:
+            with self.lock:
+                now_ms = self.tick_locked()
+                reach = self.contents.reach(max_bytes)
+                leases = self._lease(group, now_ms, max_messages, reach)
+                if not leases:
+                    if wake is not None:
+                        self.receivers.add(group.id, wake)
+                    return []
+                found = self.contents.found(leases, self.engine, reach)
+            try:
+                deliveries = self.contents.deliveries_of(group.queue.name, found)
+            except OMSRuntimeException:
+                with self.lock:  # a segment may have gone meanwhile and its messages moved: look again, once
+                    found = self.contents.found(leases, self.engine)
+                deliveries = self.contents.deliveries_of(group.queue.name, found)
+            if deliveries:  # else all of it was gone from a compacted queue
+                return deliveries
 
     def forget_receiver(self, group: Group, wake: Wake) -> None:
         """Take back a registration of `receive`."""

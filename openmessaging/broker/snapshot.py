@@ -75,6 +75,14 @@ class _Transactions(msgspec.Struct, array_like=True, gc=False):
     decided: list[tuple[str, bool]]
 
 
+class _Compaction(msgspec.Struct, array_like=True, gc=False):
+    partition_id: int
+    generation: int
+    compacted: int
+    holes: int
+    first_index: int
+
+
 class _State(msgspec.Struct, array_like=True, gc=False):
     counters: tuple[int, int, int, int]
     namespaces: list[str]
@@ -82,12 +90,14 @@ class _State(msgspec.Struct, array_like=True, gc=False):
     leases: list[_Lease]
     time: _Time | None = None
     transactions: _Transactions | None = None
+    compactions: list[_Compaction] = []
 
 
 def dump(state: State) -> bytes:
     """The hard state of a broker as bytes."""
     queues = sorted(state.queues.values(), key=lambda queue: queue.id)
     leases = sorted(state.leases.values(), key=lambda lease: lease.id)
+    compacted = [partition for _, partition in sorted(state.partitions.items()) if partition.generation]
     return bytes((FORMAT,)) + msgspec.msgpack.encode(
         _State(
             (state.next_queue_id, state.next_partition_id, state.next_group_id, state.next_lease_id),
@@ -96,6 +106,7 @@ def dump(state: State) -> bytes:
             [_Lease(x.id, x.group.id, x.cursor.partition.id, x.attempt, x.deadline_ms, x.left) for x in leases],
             _dump_time(queues),
             _dump_transactions(state),
+            [_Compaction(x.id, x.generation, x.compacted, x.holes, x.first_index) for x in compacted],
         )
     )
 
@@ -147,6 +158,11 @@ def load(state: State, data: bytes) -> None:
             state.add_shelf(state.queues[shelf.queue], shelf.number, shelf.id, shelf.start, shelf.end).load(
                 shelf.dumped
             )
+    for compaction in stored.compactions:
+        partition = state.partitions[compaction.partition_id]
+        partition.generation = partition.indexed = compaction.generation
+        partition.compacted, partition.holes = compaction.compacted, compaction.holes
+        partition.first_index = compaction.first_index
     for x in stored.leases:
         group = state.groups[x.group_id]
         cursor = group.by_partition[x.partition_id]

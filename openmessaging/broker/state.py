@@ -41,6 +41,11 @@ class Contents(Protocol):
         """Header and shared headers of its batch, the message, and its place in the batch (0 is the first)."""
         ...
 
+    def live(self, partition_id: int, start: int, end: int, wanted: int) -> tuple[int, list[tuple[int, int]]]:
+        """Of a compacted partition: where at most `wanted` messages from `start` on end, at most at `end`, and the
+        ranges up to there that hold none."""
+        ...
+
     def store_ms(self, partition_id: int, offset: int) -> int:
         """When the message was stored."""
         ...
@@ -173,7 +178,7 @@ class State:
 
     def _update_queue(self, operation: ops.UpdateQueue, _: int) -> None:
         if (queue := self._queues_by_id.get(operation.queue_id)) is not None:
-            queue.config = {**queue.config, **operation.config}
+            queue.configure({**queue.config, **operation.config})
 
     def _delete_queue(self, operation: ops.DeleteQueue, _: int) -> None:
         queue = self._queues_by_id.pop(operation.queue_id, None)
@@ -325,6 +330,14 @@ class State:
                 if not lease.left:
                     self._end_lease(lease)
 
+    def _generation(self, _: ops.Generation, __: int) -> None:
+        pass
+
+    def _compact(self, operation: ops.Compact, _: int) -> None:
+        if (partition := self.partitions.get(operation.partition_id)) is not None:
+            partition.generation, partition.compacted = operation.number, operation.end
+            partition.holes, partition.first_index = operation.holes, operation.first_index
+
 
 def merged(config: GroupConfig, changes: dict[str, Any]) -> GroupConfig:
     """Settings with some replaced. Raises msgspec.ValidationError for a wrong type."""
@@ -354,4 +367,6 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.Prepare: lambda state, operation, now_ms: state.prepared.prepare(operation, now_ms),
     ops.Checked: lambda state, operation, _: state.prepared.checked(operation.transaction_id, operation.next_ms),
     ops.Decide: lambda state, operation, _: state.prepared.decide(operation.transaction_id, operation.committed),
+    ops.Generation: State._generation,
+    ops.Compact: State._compact,
 }

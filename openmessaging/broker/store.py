@@ -17,10 +17,10 @@ from typing import Literal
 import msgspec
 
 from openmessaging.broker import delays
-from openmessaging.broker.contents import StoredContents, is_copy, place
+from openmessaging.broker.contents import StoredContents, counts, is_copy, place
 from openmessaging.broker.draft import Limits
 from openmessaging.broker.engine import Engine
-from openmessaging.broker.entry import Entry, Placed, decode
+from openmessaging.broker.entry import Compact, Entry, Generation, Placed, decode
 from openmessaging.broker.group import Group
 from openmessaging.broker.maintenance import Maintenance
 from openmessaging.broker.partition import Partition
@@ -194,6 +194,7 @@ def _recover(
                 indexes.restore(partition.id, partition.end, partition.start if empty else None)
         except IndexDamaged:
             rebuild_indexes(storage, indexes, engine, applied, list(engine.partitions))
+    contents.compacted = partial(_compacted, engine)
     contents.repair = lambda number: rebuild_indexes(storage, indexes, engine, storage.max_index(), [number])
     engine.set_durable(storage.max_index())
     known = _restore_timers(timers, found)
@@ -229,21 +230,34 @@ def _restore_timers(timers: TimerIndex, found: tuple[int, bytes] | None) -> bool
     return True
 
 
+def _compacted(engine: Engine, partition_id: int) -> int:
+    partition = engine.partitions.get(partition_id)
+    return 0 if partition is None else partition.compacted
+
+
 def _delete_group(group: Group, engine: Engine, now_ms: int) -> Entry:
     return engine.decide_delete_group(now_ms, group.queue.name, group.name)
 
 
 def replay(storage: Storage, engine: Engine, indexes: PartitionIndexes, from_index: int) -> None:
-    """Apply the log's entries from an index on, as when they were new."""
+    """Apply the log's entries from an index on, as when they were new. The index of a partition whose compaction became
+    complete is made anew: what it kept may lie before those entries."""
+    compacted: set[int] = set()
     for stored in storage.entries(from_index):
         entry, spans = decode(stored.body)
         copies = [is_copy(engine, placed) for placed in entry.placed]
         engine.apply(entry, stored.index)
         for placed, copy, (start, size) in zip(entry.placed, copies, spans, strict=True):
-            if placed.partition_id in engine.partitions:
+            if placed.partition_id in engine.partitions and (not copy or counts(engine, entry, stored.index)):
                 place(indexes, placed, stored.body_position + start, size, copy=copy)
                 if not copy and isinstance(engine.partitions[placed.partition_id], Shelf):
                     delays.index_stored(engine.timers, placed, stored.body[start : start + size])
+        compacted.update(x.partition_id for x in entry.operations if isinstance(x, Compact))
+    compacted &= engine.partitions.keys()
+    if compacted:
+        rebuild_indexes(storage, indexes, engine, storage.max_index(), sorted(compacted))
+    for number in compacted:
+        engine.partitions[number].indexed = engine.partitions[number].generation
 
 
 def rebuild_indexes(
@@ -252,18 +266,34 @@ def rebuild_indexes(
     """Make the indexes of partitions anew from the log, up to an entry, whose state the engine has.
 
     A batch may lie elsewhere than where it was first stored: copied forward, even after that entry, with its first
-    place gone. So the log is read twice: for what was copied, which is little, then for all, in order of offset.
+    place gone. So the log is read twice: for what was copied, which is little, then for all, in order of offset. What a
+    compaction kept lies behind younger batches, and is read before them.
     """
+    for partition_id in partition_ids:
+        indexes.drop(partition_id)
+    if compacted := [number for number in partition_ids if engine.partitions[number].generation]:
+        _rebuild(storage, indexes, engine, to_index, compacted, kept=True)
+    _rebuild(storage, indexes, engine, to_index, partition_ids, kept=False)
+
+
+def _rebuild(
+    storage: Storage,
+    indexes: PartitionIndexes,
+    engine: Engine,
+    to_index: int,
+    partition_ids: Sequence[int],
+    *,
+    kept: bool,
+) -> None:
+    """Add what compactions kept, or all other batches."""
     moved: dict[int, dict[int, _Stored]] = {}
     ends: dict[int, int] = {}
     partitions = {number: engine.partitions[number] for number in partition_ids}
-    for index, placed, position, size in _stored(storage, partitions):
+    for index, placed, position, size in _stored(storage, partitions, kept):
         if index > to_index or placed.base_offset < ends.get(placed.partition_id, 0):
             moved.setdefault(placed.partition_id, {})[placed.base_offset] = placed, position, size
         else:
             ends[placed.partition_id] = placed.base_offset + placed.count
-    for partition_id in partitions:
-        indexes.drop(partition_id)
     ends.clear()
 
     def put(placed: Placed, position: int, size: int) -> None:
@@ -274,7 +304,7 @@ def rebuild_indexes(
         for base in sorted(base for base in moved.get(partition_id, ()) if base < before):
             put(*moved[partition_id].pop(base))
 
-    for index, placed, position, size in _stored(storage, partitions):
+    for index, placed, position, size in _stored(storage, partitions, kept):
         if index > to_index:
             break
         if placed.base_offset >= ends.get(placed.partition_id, 0):
@@ -288,11 +318,21 @@ _Stored = tuple[Placed, int, int]
 """A batch with its position and size in the log."""
 
 
-def _stored(storage: Storage, partitions: dict[int, Partition]) -> Iterator[tuple[int, Placed, int, int]]:
-    """The batches of the log that the partitions have, each with the index of its entry."""
+def _stored(storage: Storage, partitions: dict[int, Partition], kept: bool) -> Iterator[tuple[int, Placed, int, int]]:
+    """The batches of the log that the partitions have, those that their last compaction kept or the others, each with
+    the index of its entry."""
     for stored in storage.entries(storage.min_index()):
         entry, spans = decode(stored.body)
+        label = next((x.number for x in entry.operations if isinstance(x, Generation)), None)
+        if (label is not None) is not kept:
+            continue
         for placed, (start, size) in zip(entry.placed, spans, strict=True):
             partition = partitions.get(placed.partition_id)
-            if partition is not None and partition.start < placed.base_offset + placed.count <= partition.end:
+            if partition is None or not partition.start < placed.base_offset + placed.count <= partition.end:
+                continue
+            if label is None:
+                counted = placed.base_offset >= partition.compacted
+            else:
+                counted = label == partition.generation and stored.index >= partition.first_index
+            if counted:
                 yield stored.index, placed, stored.body_position + start, size

@@ -38,6 +38,10 @@ OWN_IDS = 0b0000_1000
 """Attribute bit: messages carry a messageId of their own (moved from elsewhere)."""
 EXPIRES = 0b0001_0000
 """Attribute bit: at least one message expires."""
+SPARSE = 0b1000_0000
+"""Attribute bit: some places hold nil, for their messages are gone; the others keep their places (see `thin`)."""
+HOLE = Record(b"")
+"""What `decode` puts at the place of a message that is gone; compare with `is`."""
 PRODUCER_BITS = 40
 SEQUENCE_BITS = 40
 MAX_MESSAGES = 1 << 20
@@ -46,6 +50,7 @@ MAX_DECODED_BYTES = 256 << 20
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_records = msgspec.msgpack.Decoder(list[Record]).decode
+_decode_sparse = msgspec.msgpack.Decoder(list[Record | None]).decode
 _decode_shared = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _crc = google_crc32c.value
 _extend = google_crc32c.extend
@@ -111,7 +116,7 @@ def encode_shared(headers: dict[str, Any]) -> bytes:
 
 
 def encode(
-    records: Sequence[Record],
+    records: Sequence[Record | None],
     *,
     shared: bytes,
     born_ms: int,
@@ -121,7 +126,9 @@ def encode(
     attributes: int = 0,
     last_delta_ms: int = 0,
 ) -> Batch:
-    """Encode records as one batch; the compression bits of `attributes` choose an algorithm.
+    """Encode records (None: a place without a message, for SPARSE) as one batch.
+
+    The compression bits of `attributes` choose an algorithm.
 
     Raises OMSRuntimeException 1418 for no messages or more than `MAX_MESSAGES`; OMSUnsupportException when the
     compression's package is not installed.
@@ -177,12 +184,35 @@ def decode(data: bytes, *, check: bool = True) -> tuple[BatchHeader, dict[str, A
         payload = decompress(header.attributes & COMPRESSION_MASK, bytes(payload), MAX_DECODED_BYTES)
     try:
         shared = _decode_shared(body[HEADER.size - 8 : at])
-        records = _decode_records(payload)
+        if header.attributes & SPARSE:
+            records = [HOLE if record is None else record for record in _decode_sparse(payload)]
+        else:
+            records = _decode_records(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
         raise damaged(str(cause)) from cause
     if len(records) != header.count:
         raise damaged(f"it holds {len(records)} messages, not {header.count}")
     return header, shared, records
+
+
+def thin(data: bytes, kept: Sequence[int]) -> Batch:
+    """A batch with the messages at some places (ascending, at least one) only. It begins with the first of them, ends
+    with the last, and has holes between; ids and times stay as they are. Raises as `decode` and `encode`."""
+    header, _, records = decode(data)
+    first, last = kept[0], kept[-1]
+    left: list[Record | None] = [None] * (last - first + 1)
+    for place in kept:
+        left[place - first] = records[place]
+    return encode(
+        left,
+        shared=data[HEADER.size : HEADER.size + header.shared_bytes],
+        born_ms=header.born_ms,
+        producer_id=header.producer_id,
+        producer_epoch=header.producer_epoch,
+        first_sequence=header.first_sequence + first,
+        attributes=header.attributes & ~SPARSE | (SPARSE if len(kept) < len(left) else 0),
+        last_delta_ms=header.last_delta_ms,
+    )
 
 
 def damaged(what: str) -> OMSRuntimeException:

@@ -123,6 +123,11 @@ class QueueConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds after which a message may go, consumed or not."""
     retention_bytes: int | None = None
     """Bytes per partition beyond which the oldest messages may go, consumed or not."""
+    compact: bool = False
+    """A table: the newest message of each key stays for good, older ones of the key go, nothing else does. Every
+    message needs a key; one with an empty body, a tombstone, takes its key out of the table."""
+    tombstone_age: float = 86_400.0
+    """Seconds after which a tombstone may go, once every group has settled it: readers have so long to see it."""
 
 
 class SubscriptionSpec(msgspec.Struct, frozen=True):

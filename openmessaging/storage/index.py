@@ -25,9 +25,10 @@ from openmessaging.storage.index_file import (
     entry_is_whole,
     entry_seed,
 )
+from openmessaging.storage.index_rewrite import IndexRewrite
 from openmessaging.system.disk import Disk, File
 
-__all__ = ["IndexDamaged", "IndexEntry", "PartitionIndexes"]
+__all__ = ["IndexDamaged", "IndexEntry", "IndexRewrite", "PartitionIndexes"]
 
 SUFFIX = ".idx"
 _BLOCKS = 512
@@ -122,6 +123,52 @@ class PartitionIndexes:
             self._take_in()
             partition = self._partitions.get(partition_id)
             return partition.from_offset(offset) if partition is not None else None
+
+    def before(self, partition_id: int, offset: int) -> IndexEntry | None:
+        """The last batch that begins before an offset, None when none does. Raises IndexDamaged."""
+        with self._lock:
+            self._take_in()
+            partition = self._partitions.get(partition_id)
+            if partition is None:
+                return None
+            number = partition.search(lambda entry: entry.base_offset >= offset) - 1
+            return partition.entry(number) if number >= partition.first else None
+
+    def rewrite(self, partition_id: int) -> IndexRewrite:
+        """A new index for the beginning of a partition, to be filled and put in place by `replace`."""
+        return IndexRewrite(partition_id, self._disk, self._path(partition_id))
+
+    def replace(self, new: IndexRewrite, from_offset: int) -> None:
+        """Put a new index in the place of the partition's entries below an offset where a batch begins.
+
+        Raises OMSRuntimeException 1501; the old index is in force then.
+        """
+        with self._lock:
+            self._take_in()
+            partition = self._partitions.get(new.partition_id)
+            if partition is None:
+                new.discard()
+                return
+            number = partition.search(lambda entry: entry.base_offset >= from_offset)
+            try:
+                if self._disk is None or self._files is None:
+                    partition.tail = new.entries + partition.tail[number:]
+                else:
+                    partition.spill()
+                    while number < partition.stored:
+                        data = partition.read(number, min(_COPY_BYTES, (partition.stored - number) * ENTRY_BYTES))
+                        new.copy(data)
+                        number += len(data) // ENTRY_BYTES
+                    new.finish()
+                    self._new_files = True
+                    self._files.forget(partition.path)
+            except OSError as failure:
+                new.discard()
+                raise self._failed("write", failure) from failure
+            partition.first, partition.total = 0, new.total if self._disk is not None else len(partition.tail)
+            partition.stored = partition.total if self._disk is not None else 0
+            partition.recent = IndexEntry(0, 0, 0, 0, 0)
+            partition.renumber(self._next_cache_id())
 
     def find_time(self, partition_id: int, timestamp_ms: int) -> IndexEntry | None:
         """The first batch stored at or after a time, None when all are older. Raises IndexDamaged."""

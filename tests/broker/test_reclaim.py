@@ -161,7 +161,7 @@ def test_a_queue_deleted_while_its_messages_are_copied_leaves_nothing_behind(cli
     reclaimer = client.store.maintenance._reclaimer
     segments = client.runner.storage.segments()
     held = reclaimer._scan(segments[0], segments[1].base_index)
-    limits = reclaimer._limits(set(held))
+    limits = reclaimer._limits(set(held), segments[1].base_index)
     groups = list(reclaimer._live(segments[0].base_index, segments[1].base_index, limits))
     number = client.runner.engine.queue(SLOW).partitions[0].id
     client.admin.delete_queue(SLOW)
