@@ -355,6 +355,21 @@ class Driver(Protocol):
         """Raises 1404 when missing."""
         ...
 
+    async def cancel_delayed(self, destination: str, message_id: str) -> bool:
+        """With DELAY: take a delayed message of a queue back, never to be delivered; False when it is too late.
+
+        Raises 1404 for a missing queue, 1418 for what is no id.
+        """
+        ...
+
+    async def reschedule_delayed(self, destination: str, message_id: str, due_ms: int) -> bool:
+        """With DELAY: let a delayed message be due at another time, ms since the epoch; as `cancel_delayed`."""
+        ...
+
+    async def list_delayed(self, destination: str, maximum: int) -> list[DelayedInfo]:
+        """With DELAY: at most so many messages of a queue that are not due yet. Raises 1404."""
+        ...
+
     async def list_groups(self, queue: str | None = None) -> list[GroupInfo]:
         """All groups, or those of one queue."""
         ...

@@ -8,14 +8,14 @@ from typing import Any
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Message, Record
 from openmessaging.model.spi import Placement
-from openmessaging.runtime.outgoing import partition_of
+from openmessaging.runtime.outgoing import Route, route_of
 from openmessaging.runtime.result import SendResult, SentOrigin
 
 
 class OpenBatch:
     """Messages in the order of sending; `directed` when one says itself which partition it goes to."""
 
-    __slots__ = ("directed", "futures", "messages", "records", "size")
+    __slots__ = ("directed", "futures", "messages", "records", "size", "timed")
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -24,25 +24,29 @@ class OpenBatch:
         self.size = 0
         """Bytes of the bodies."""
         self.directed = False
+        self.timed = False
+        """Whether one is delayed or expires."""
 
     @property
     def keyed(self) -> bool:
         """Whether a message has a key."""
         return self.directed and any(record.message_key is not None for record in self.records)
 
-    def split(self, count: int, refused: Callable[[int], object]) -> dict[int | None, OpenBatch]:
-        """One batch per partition of `count`; `refused` is told the bytes of a message that names one not there."""
-        parts: dict[int | None, OpenBatch] = {}
+    def split(self, count: int, refused: Callable[[int], object]) -> dict[Route, OpenBatch]:
+        """One batch per route to a queue of `count` partitions; `refused` is told the bytes of a message that names a
+        partition not there."""
+        parts: dict[Route, OpenBatch] = {}
         for record, message, future in zip(self.records, self.messages, self.futures, strict=True):
             try:
-                partition = partition_of(message, count)
+                route = route_of(message, count)
             except OMSRuntimeException as failure:
                 refused(len(record.data))
                 if not future.done():
                     future.set_exception(failure)
                 continue
-            part = parts.setdefault(partition, OpenBatch())
+            part = parts.setdefault(route, OpenBatch())
             part.directed = True
+            part.timed = self.timed
             part.records.append(record)
             part.messages.append(message)
             part.futures.append(future)

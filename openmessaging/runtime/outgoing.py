@@ -10,25 +10,31 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import google_crc32c
 
-from openmessaging.model.batch import KEYED, MAX_MESSAGES, PRODUCER_BITS, encode, encode_shared
+from openmessaging.model.batch import EXPIRES, KEYED, MAX_MESSAGES, PRODUCER_BITS, encode, encode_shared
 from openmessaging.model.compression import kind_of
 from openmessaging.model.destination import full_name
 from openmessaging.model.errors import OMSUnsupportException, error, unsupported
 from openmessaging.model.headers import NAMES, PROVIDER_FIELDS, check_header
 from openmessaging.model.key_value import KeyValue, PropertyValue, check_size
 from openmessaging.model.message import Message, Record, as_body, body_too_large
-from openmessaging.model.spi import OutgoingBatch
+from openmessaging.model.spi import Capability, OutgoingBatch
 from openmessaging.runtime.result import SentOrigin
+from openmessaging.runtime.timing import is_delayed, is_timed, set_times, timing_of
 
-NOT_YET = ("delayTime", "expireTime", "priority", "transactionId")
+NOT_YET = ("priority", "transactionId")
 """Header fields that no driver provides; a message that sets one is refused, naming it."""
+TIMES = frozenset(("delay", "deliver_at", "ttl"))
+"""What `create_message` takes beside the header fields."""
 _NOT_STORED = PROVIDER_FIELDS | {"partition", "qos"}
 _MAX_NAMES = 10_000
+
+Route = tuple[int | None, bool]
+"""The partition of a batch (None: the driver picks), and whether its messages are delayed."""
 
 
 def new_message(
@@ -47,6 +53,8 @@ def new_message(
     )
     if properties:
         message.record.properties = KeyValue(properties)
+    if not TIMES.isdisjoint(headers):
+        set_times(message, headers)
     for name, value in headers.items():
         message.set_header(NAMES.get(name, name), value)
     return message
@@ -110,6 +118,8 @@ class Packer:
         self._sequence = 0
         self._mutex = threading.Lock()
         self._names: dict[str, str] = {}
+        self.capabilities: Collection[Capability] = ()
+        """Of the driver; known once the producer is started."""
 
     def full(self, destination: str) -> str:
         """The full name of a queue. Raises OMSRuntimeException 1418 for an invalid one."""
@@ -122,9 +132,13 @@ class Packer:
         return name
 
     def pack(
-        self, destination: str, partition: int | None, records: Sequence[Record], keyed: bool
+        self, destination: str, partition: int | None, records: Sequence[Record], keyed: bool, timed: bool = False
     ) -> tuple[OutgoingBatch, SentOrigin]:
-        """Encode records as one batch for a queue (full name), and make the origin of its messages."""
+        """Encode records as one batch for a queue (full name), and make the origin of its messages; `timed`: whether
+        one may be delayed, as all are then, or expire.
+
+        Raises OMSRuntimeException 1418 for too many messages or too long a delay, OMSUnsupportException.
+        """
         count = len(records)
         if count > MAX_MESSAGES:
             raise error(1418, f"{count:,} messages in one batch, the limit is {MAX_MESSAGES:,}", next_step="Send less")
@@ -132,16 +146,20 @@ class Packer:
             sequence = self._sequence
             self._sequence = sequence + count
         born_ms = time.time_ns() // 1_000_000
+        attributes = self._compression | KEYED if keyed else self._compression
+        timing = timing_of(records, born_ms, self.capabilities) if timed else None
+        if timing is not None and timing.expires:
+            attributes |= EXPIRES
         batch = encode(
             records,
             shared=self._shared,
             born_ms=born_ms,
             producer_id=self.producer_id,
             first_sequence=sequence,
-            attributes=self._compression | KEYED if keyed else self._compression,
+            attributes=attributes,
         )
         origin = SentOrigin(destination, born_ms, self._born_host, self.producer_id, sequence)
-        return OutgoingBatch(destination, partition, batch), origin
+        return OutgoingBatch(destination, partition, batch, timing=timing), origin
 
 
 def new_transaction_id() -> str:
@@ -154,35 +172,45 @@ class Checked(NamedTuple):
 
     records: list[Record]
     directed: bool
-    """Whether one has a key or a partition of its own."""
+    """Whether one has a key or a partition of its own, or is delayed."""
     size: int
     """Bytes of the bodies."""
+    timed: bool
+    """Whether one is delayed or expires."""
 
 
 def checked_records(messages: Sequence[Message], max_body_bytes: int) -> Checked:
     """The records of many messages; raises as `checked_record`."""
     if not messages:
-        return Checked([], False, 0)
+        return Checked([], False, 0, False)
     records = [message.record for message in messages]
     sizes = [len(record.data) for record in records]
     if max(sizes) <= max_body_bytes and not [
         True for record in records if record.headers or record.message_key is not None or record.properties
     ]:
-        return Checked(records, False, sum(sizes))
+        return Checked(records, False, sum(sizes), False)
     directed = any(map(is_directed, records))
-    return Checked([checked_record(message, max_body_bytes) for message in messages], directed, sum(sizes))
+    timed = any(is_timed(record.headers) for record in records)
+    return Checked([checked_record(message, max_body_bytes) for message in messages], directed, sum(sizes), timed)
 
 
 def is_directed(record: Record) -> bool:
-    """Whether a message says itself where it goes: by a key or a partition."""
-    return record.message_key is not None or (record.headers is not None and "partition" in record.headers)
+    """Whether a message says itself where it goes: by a key, a partition, or a delay."""
+    headers = record.headers
+    return record.message_key is not None or (headers is not None and ("partition" in headers or is_delayed(headers)))
 
 
-def spread(messages: Sequence[Message], count: int) -> dict[int | None, list[int]]:
-    """Which messages (by their place) go to which partition of a queue that has `count`; raises as `partition_of`."""
-    places: dict[int | None, list[int]] = {}
+def route_of(message: Message, count: int) -> Route:
+    """Which messages share a batch; raises as `partition_of`."""
+    return partition_of(message, count), is_delayed(message.record.headers)
+
+
+def spread(messages: Sequence[Message], count: int) -> dict[Route, list[int]]:
+    """Which messages (by their place) share a batch, for a queue that has `count` partitions; raises as
+    `partition_of`."""
+    places: dict[Route, list[int]] = {}
     for index, message in enumerate(messages):
-        places.setdefault(partition_of(message, count), []).append(index)
+        places.setdefault(route_of(message, count), []).append(index)
     return places
 
 

@@ -88,8 +88,8 @@ class SendResults(Sequence[SendResult]):
     __slots__ = ("_places",)
 
     def __init__(self, places: Sequence[tuple[SentOrigin, Sequence[int]]], count: int) -> None:
-        """`places`: per batch, its origin and which messages of the list it holds, in order."""
-        if len(places) == 1:
+        """`places`: per batch, its origin and which messages of the list it holds, in order (a range: all of them)."""
+        if len(places) == 1 and isinstance(places[0][1], range):
             self._places: Sequence[tuple[SentOrigin, int]] | tuple[SentOrigin, range] = (places[0][0], range(count))
             return
         spread: list[Any] = [None] * count

@@ -24,10 +24,10 @@ async def test_split_refuses_only_what_is_wrong() -> None:
     batch.futures[3].cancel()
     refused: list[int] = []
     parts = batch.split(2, refused.append)
-    assert {partition: part.size for partition, part in parts.items()} == {None: 2, 1: 4}
+    assert {partition: part.size for partition, part in parts.items()} == {(None, False): 2, (1, False): 4}
     assert refused == [2]
     assert batch.futures[2].exception().field == "partition"
-    assert (parts[1].keyed, parts[None].keyed, filled(None).keyed) == (True, False, False)
+    assert (parts[1, False].keyed, parts[None, False].keyed, filled(None).keyed) == (True, False, False)
 
 
 async def test_stored_and_failed_reach_all_that_still_wait() -> None:

@@ -34,11 +34,12 @@ def test_known_partitions_of_keys() -> None:
 
 
 def test_messages_are_spread_in_their_order() -> None:
-    messages = [message(partition=1), message(), message(partition=1), message(message_key="a")]
+    messages = [message(partition=1), message(), message(partition=1), message(message_key="a"), message(delay=1)]
     assert spread(messages, 2) == {
-        1: [0, 2, *([3] if partition_of(messages[3], 2) == 1 else [])],
-        None: [1],
-        **({0: [3]} if partition_of(messages[3], 2) == 0 else {}),
+        (1, False): [0, 2, *([3] if partition_of(messages[3], 2) == 1 else [])],
+        (None, False): [1],
+        (None, True): [4],
+        **({(0, False): [3]} if partition_of(messages[3], 2) == 0 else {}),
     }
 
 

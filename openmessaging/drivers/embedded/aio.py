@@ -18,7 +18,15 @@ from openmessaging.broker.transactor import Transactor
 from openmessaging.broker.wakeups import Wake
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
 from openmessaging.model.errors import OMSRuntimeException
-from openmessaging.model.spi import Delivery, GroupInfo, OutgoingBatch, Placement, QueueInfo, SubscriptionSpec
+from openmessaging.model.spi import (
+    DelayedInfo,
+    Delivery,
+    GroupInfo,
+    OutgoingBatch,
+    Placement,
+    QueueInfo,
+    SubscriptionSpec,
+)
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
 
 Sent = tuple["asyncio.Future[Any]", list[Placement] | Placement]
@@ -212,6 +220,18 @@ class EmbeddedDriver:
     async def describe_queue(self, name: str) -> QueueInfo:
         """Raises 1404 when missing."""
         return self._blocking.describe_queue(name)
+
+    async def cancel_delayed(self, destination: str, message_id: str) -> bool:
+        """Take a delayed message back."""
+        return await asyncio.to_thread(self._blocking.cancel_delayed, destination, message_id)
+
+    async def reschedule_delayed(self, destination: str, message_id: str, due_ms: int) -> bool:
+        """Let a delayed message be due at another time."""
+        return await asyncio.to_thread(self._blocking.reschedule_delayed, destination, message_id, due_ms)
+
+    async def list_delayed(self, destination: str, maximum: int) -> list[DelayedInfo]:
+        """Messages that are not due yet."""
+        return await asyncio.to_thread(self._blocking.list_delayed, destination, maximum)
 
     async def list_groups(self, queue: str | None = None) -> list[GroupInfo]:
         """All groups, or those of one queue."""

@@ -22,6 +22,7 @@ from openmessaging.runtime.aio.whole import send_whole
 from openmessaging.runtime.open_batch import OpenBatch
 from openmessaging.runtime.outgoing import Packer, checked_record, checked_records, is_directed
 from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
+from openmessaging.runtime.timing import is_timed
 
 _Future = asyncio.Future
 
@@ -34,6 +35,7 @@ class Outbox:
     ) -> None:
         self._driver = driver
         self._packer = packer
+        packer.capabilities = driver.capabilities
         self.capabilities = driver.capabilities
         self._linger = linger
         self._batch_bytes = batch_bytes
@@ -117,6 +119,7 @@ class Outbox:
         if record.headers or record.message_key is not None or record.properties or size > self._max_body:
             record = checked_record(message, self._max_body)
             batch.directed |= is_directed(message.record)
+            batch.timed |= is_timed(message.record.headers)
         if not batch.records:
             self._open[message.destination] = batch
             if not self._scheduled:
@@ -205,12 +208,12 @@ class Outbox:
             self._split(name, batch, count)
 
     def _split(self, name: str, batch: OpenBatch, count: int) -> None:
-        for partition, part in batch.split(count, self._release).items():
+        for (partition, _), part in batch.split(count, self._release).items():
             self._submit(name, partition, part)
 
     def _submit(self, name: str, partition: int | None, batch: OpenBatch) -> None:
         try:
-            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed)
+            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed, batch.timed)
             pending = asyncio.ensure_future(self._driver.submit(outgoing))
         except Exception as failure:
             self._fail(batch, failure)

@@ -22,6 +22,7 @@ from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
 from openmessaging.runtime.threads.combining import Combiner
 from openmessaging.runtime.threads.primitives import Future, Task
 from openmessaging.runtime.threads.whole import send_whole
+from openmessaging.runtime.timing import is_timed
 
 
 class Outbox:
@@ -38,6 +39,7 @@ class Outbox:
     ) -> None:
         self._driver = driver
         self._packer = packer
+        packer.capabilities = driver.capabilities
         self.capabilities = driver.capabilities
         self._linger = linger
         self._batch_bytes = batch_bytes
@@ -102,6 +104,7 @@ class Outbox:
             batch.messages.append(message)
             batch.futures.append(future)
             batch.directed |= is_directed(message.record)
+            batch.timed |= is_timed(message.record.headers)
             batch.size += size
             self._used += size
             self._left += 1
@@ -170,12 +173,12 @@ class Outbox:
         except Exception as failure:
             self._fail(batch, failure)
             return
-        for partition, part in batch.split(count, partial(self._release, count=1)).items():
+        for (partition, _), part in batch.split(count, partial(self._release, count=1)).items():
             self._submit(name, partition, part)
 
     def _submit(self, name: str, partition: int | None, batch: OpenBatch) -> None:
         try:
-            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed)
+            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed, batch.timed)
             pending = self._driver.submit(outgoing)
         except Exception as failure:
             self._fail(batch, failure)

@@ -8,6 +8,7 @@ Next stop of a message: `outbox.py` beside this file, then `openmessaging/runtim
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, overload
 
@@ -25,8 +26,9 @@ from openmessaging.runtime.threads.extension import Extension
 from openmessaging.runtime.threads.lifecycle import Service
 from openmessaging.runtime.threads.outbox import Outbox
 from openmessaging.runtime.threads.prepared import Checker, Preparer, TransactionalResult
-from openmessaging.runtime.threads.primitives import Future
+from openmessaging.runtime.threads.primitives import Driver, Future
 from openmessaging.runtime.threads.transaction import Transaction
+from openmessaging.runtime.timing import due_from_now
 
 if TYPE_CHECKING:
     from openmessaging.runtime.threads.access_point import AccessPoint
@@ -75,9 +77,14 @@ class Producer(Service):
         properties: dict[str, PropertyValue] | None = None,
         **headers: Any,
     ) -> Message:
-        """A message for a queue (bare or full name). Other header fields by their names in Python (`correlation_id`).
+        """A message for a queue (bare or full name). Other header fields by their names in Python (`correlation_id`),
+        and, in seconds:
 
-        Raises OMSMessageFormatException: 1413 for a body over the driver's limit, 1400 naming the field otherwise.
+        `delay`: deliver so long after it was sent. `deliver_at`: deliver at that time, a datetime (a naive one is
+        local) or seconds since the epoch. `ttl`: from its delivery on (else from now), it expires so long after.
+
+        Raises OMSMessageFormatException: 1413 for a body over the driver's limit, 1400 naming the field otherwise;
+        OMSRuntimeException 1418 for a time that is none.
         """
         if (
             type(body) is bytes
@@ -191,9 +198,34 @@ class Producer(Service):
         run_post(interceptors, POST_SEND, message, context)
         return result
 
+    def _delaying(self) -> Driver:
+        self._require_started()
+        self._require(Capability.DELAY)
+        return self._access_point.get_driver()
+
     def _require(self, capability: Capability) -> None:
         if capability not in self._outbox.capabilities:
             raise unsupported(capability, next_step="Send without, or use another system")
+
+    def cancel(self, queue: str, message_id: str) -> bool:
+        """Take back a message that was sent with a delay: after True it is never delivered. False: it is too late, for
+        it was due or cancelled before, or there is none of that id.
+
+        Raises OMSDestinationException 1404 for a missing queue, OMSRuntimeException 1418 for what is no message id,
+        1503 outside STARTED; OMSUnsupportException.
+        """
+        driver = self._delaying()
+        return driver.cancel_delayed(self._access_point.full(queue), message_id)
+
+    def reschedule(
+        self, queue: str, message_id: str, *, delay: float | None = None, deliver_at: datetime | float | None = None
+    ) -> bool:
+        """Deliver a message that was sent with a delay at another time instead: `delay` seconds from now, or at
+        `deliver_at`. It keeps its id. Returns and raises as `cancel`; OMSRuntimeException 1418 for no time or two.
+        """
+        due_ms = due_from_now(delay, deliver_at)
+        driver = self._delaying()
+        return driver.reschedule_delayed(self._access_point.full(queue), message_id, due_ms)
 
     def flush(self) -> None:
         """Return when everything given to `send_async` and `send_oneway` before is stored or has failed.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from openmessaging.model.destination import check_namespace
 from openmessaging.model.errors import error, unsupported
-from openmessaging.model.spi import GroupInfo, QueueInfo
+from openmessaging.model.spi import Capability, DelayedInfo, GroupInfo, QueueInfo
 from openmessaging.runtime.streams import stream_name
 from openmessaging.runtime.threads.replay import Replay
 
@@ -98,6 +98,16 @@ class ResourceManager(Replay):
         """Delete a group. Raises OMSDestinationException 1404 when missing."""
         driver = self._access_point.get_driver()
         driver.delete_group(self._access_point.full(queue), group)
+
+    def list_delayed(self, queue: str, maximum: int = 100) -> list[DelayedInfo]:
+        """At most so many messages of a queue that are not due yet, in the order of sending per partition.
+
+        Raises OMSDestinationException 1404 when the queue is missing, OMSUnsupportException.
+        """
+        driver = self._access_point.get_driver()
+        if Capability.DELAY not in driver.capabilities:
+            raise unsupported("list_delayed", next_step="This system delivers all messages at once")
+        return driver.list_delayed(self._access_point.full(queue), maximum)
 
     def filter(self, queue: str, sql: str) -> NoReturn:
         """Not provided yet: raises OMSUnsupportException."""

@@ -9,9 +9,10 @@ from openmessaging.model.errors import error
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Capability, OutgoingBatch
 from openmessaging.model.transaction import Settlement
-from openmessaging.runtime.outgoing import Checked, Packer, spread
+from openmessaging.runtime.outgoing import Checked, Packer, Route, spread
 from openmessaging.runtime.result import SendResults, SentOrigin
 from openmessaging.runtime.threads.primitives import Driver, call, call_within
+from openmessaging.runtime.timing import in_parts
 
 
 def send_whole(
@@ -29,19 +30,21 @@ def send_whole(
     """
     batches: list[OutgoingBatch] = []
     places: list[tuple[SentOrigin, Sequence[int]]] = []
-    records, directed, _ = checked
+    records = checked.records
     destinations = {message.destination for message in messages}
-    if len(destinations) == 1 and not directed:
-        outgoing, origin = packer.pack(packer.full(destinations.pop()), None, records, False)
+    if len(destinations) == 1 and not checked.directed:
+        outgoing, origin = packer.pack(packer.full(destinations.pop()), None, records, False, checked.timed)
         batches.append(outgoing)
         places.append((origin, range(len(records))))
     else:
-        for (name, partition), members in (_group(driver, packer, messages, destinations)).items():
-            theirs = [records[index] for index in members]
-            keyed = any(record.message_key is not None for record in theirs)
-            outgoing, origin = packer.pack(name, partition, theirs, keyed)
-            batches.append(outgoing)
-            places.append((origin, members))
+        for (name, (partition, delayed)), group in (_group(driver, packer, messages, destinations)).items():
+            for members in in_parts(group, records) if delayed else (group,):
+                theirs = [records[index] for index in members]
+                keyed = any(record.message_key is not None for record in theirs)
+                outgoing, origin = packer.pack(name, partition, theirs, keyed, checked.timed)
+                batches.append(outgoing)
+                whole = not delayed and len(members) == len(messages)
+                places.append((origin, range(len(members)) if whole else members))
     if settlements is None and len(batches) > 1 and Capability.ATOMIC_BATCH not in driver.capabilities:
         step = "Send one list per queue and partition"
         raise error(1418, "this system cannot store a list over several partitions or queues whole", next_step=step)
@@ -51,7 +54,7 @@ def send_whole(
         placements = call_within(timeout, driver.commit, batches, settlements)
     for (origin, placed), placement in zip(places, placements, strict=True):
         origin.placement = placement
-        chosen = messages if len(batches) == 1 else [messages[index] for index in placed]
+        chosen = messages if isinstance(placed, range) else [messages[index] for index in placed]
         for position, message in enumerate(chosen):
             message.origin = origin
             message.position = position
@@ -60,12 +63,12 @@ def send_whole(
 
 def _group(
     driver: Driver, packer: Packer, messages: Sequence[Message], destinations: set[str]
-) -> dict[tuple[str, int | None], list[int]]:
-    groups: dict[tuple[str, int | None], list[int]] = {}
+) -> dict[tuple[str, Route], list[int]]:
+    groups: dict[tuple[str, Route], list[int]] = {}
     for destination in sorted(destinations):
         name = packer.full(destination)
         count: int = call(driver.partition_count, name)
         members = [index for index, message in enumerate(messages) if message.destination == destination]
-        for partition, found in spread([messages[index] for index in members], count).items():
-            groups.setdefault((name, partition), []).extend([members[place] for place in found])
+        for route, found in spread([messages[index] for index in members], count).items():
+            groups.setdefault((name, route), []).extend([members[place] for place in found])
     return groups

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from openmessaging import connect
+from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException
+
+
+async def test_delayed_messages_come_in_the_order_of_their_times(url: str) -> None:
+    async with connect(url) as access_point, access_point.create_producer() as producer:
+        create = producer.create_message
+        began = time.time()
+        late = create("q", b"late", deliver_at=datetime.now(UTC) + timedelta(seconds=0.12))
+        results = await producer.send([late, create("q", b"soon", delay=0.06, message_key="k"), create("q", b"now")])
+        single = await producer.send(create("q", b"single", delay_time=90))
+        async with access_point.create_pull_consumer("q", group="g") as consumer:
+            found: dict[bytes, tuple[float, Any]] = {}
+            for _ in range(4):
+                message = await consumer.receive(timeout=5)
+                found[message.data] = time.time() - began, message.message_id
+                await message.ack()
+        assert list(found) == [b"now", b"soon", b"single", b"late"]
+        assert found[b"soon"][0] >= 0.06
+        assert found[b"late"][0] >= 0.119
+        ids = [found[body][1] for body in (b"late", b"soon", b"now", b"single")]
+        assert ids == [result.message_id for result in (*results, single)]
+        assert late.message_id == ids[0]
+
+
+async def test_cancelled_in_time_and_too_late(url: str) -> None:
+    async with connect(url) as access_point, access_point.create_producer() as producer:
+        first = await producer.send(producer.create_message("q", b"x", delay=3600))
+        second = await producer.send(producer.create_message("q", b"y", delay=3600))
+        manager = access_point.resource_manager()
+        assert [info.message_id for info in await manager.list_delayed("q")] == [first.message_id, second.message_id]
+        assert await producer.cancel("q", first.message_id)
+        assert not await producer.cancel("q", first.message_id)
+        assert await producer.reschedule("q", second.message_id, delay=0)
+        async with access_point.create_pull_consumer("q", group="g") as consumer:
+            message = await consumer.receive(timeout=5)
+            assert (message.data, message.message_id) == (b"y", second.message_id)
+        assert not await producer.reschedule("q", second.message_id, deliver_at=time.time() + 5)
+        assert await manager.list_delayed("q") == []
+        with pytest.raises(OMSDestinationException):
+            await producer.cancel("none", first.message_id)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"delay": -1},
+        {"delay": 1, "deliver_at": 5.0},
+        {"deliver_at": "noon"},
+        {"delay": "1"},
+        {"ttl": -1},
+        {"delay": 1e12},
+    ],
+)
+async def test_times_that_are_none(memory: str, wanted: dict[str, Any]) -> None:
+    async with connect(memory) as access_point, access_point.create_producer() as producer:
+        with pytest.raises(OMSRuntimeException) as caught:
+            producer.create_message("q", b"", **wanted)
+        assert caught.value.code == 1418
+
+
+async def test_one_time_is_wanted_to_reschedule(memory: str) -> None:
+    async with connect(memory) as access_point, access_point.create_producer() as producer:
+        for wanted in ({}, {"delay": 1.0, "deliver_at": 5.0}):
+            with pytest.raises(OMSRuntimeException) as caught:
+                await producer.reschedule("q", "0" * 32, **wanted)
+            assert caught.value.code == 1418
+        far = producer.create_message("q", b"", delay_time=1 << 60)
+        with pytest.raises(OMSRuntimeException) as caught:
+            await producer.send(far)
+        assert caught.value.code == 1418
