@@ -46,7 +46,7 @@ class Shown(msgspec.Struct, omit_defaults=True):
 
 def describe(item: DumpEntry, names: dict[int, tuple[str, int]]) -> Shown:
     """An entry that was read from a log; `names` keeps the queue and partition number of each partition id for the
-    entries to come."""
+    entries to come, and the name and number of partitions of each queue under its id below zero."""
     shown = Shown(item.index, item.position, item.path, item.size, problem=item.problem)
     if item.problem is not None:
         return shown
@@ -57,6 +57,10 @@ def describe(item: DumpEntry, names: dict[int, tuple[str, int]]) -> Shown:
             if isinstance(operation, log_entry.CreateQueue):
                 for number in range(operation.partitions):
                     names[operation.first_partition_id + number] = (operation.name, number)
+                names[-operation.queue_id] = (operation.name, operation.partitions)
+            elif isinstance(operation, log_entry.CreateLane) and -operation.queue_id in names:
+                name, count = names[operation.partition_id] = names[-operation.queue_id]
+                names[-operation.queue_id] = (name, count + 1)
             shown.operations.append(_operation(operation))
         for placed, (start, size) in zip(entry.placed, spans, strict=True):
             shown.messages += _messages(placed, item.body[start : start + size], names)

@@ -58,7 +58,11 @@ def describe(queue: str, url: str | None, as_json: bool) -> None:
         return
     fields: dict[str, object] = {"queue": info.name, "messages": info.messages, "groups": ", ".join(info.groups)}
     fields |= {f"setting {name}": value for name, value in info.config.items()}
-    fields |= {f"partition {at}": f"offsets {first} to {end}" for at, (first, end) in enumerate(info.offsets)}
+    for at, (first, end) in enumerate(info.offsets):
+        fields[f"partition {at}"] = f"offsets {first} to {end}"
+        if at >= info.partitions:
+            base, priority = info.lanes[at - info.partitions]
+            fields[f"partition {at}"] = f"offsets {first} to {end}, priority {priority} of partition {base}"
     print_fields(fields)
 
 

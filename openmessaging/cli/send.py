@@ -20,6 +20,7 @@ from openmessaging.model.errors import OMSRuntimeException
 @click.argument("queue")
 @click.argument("body", nargs=-1)
 @click.option("--key", help="Message key: messages of one key keep their order.")
+@click.option("--priority", type=click.IntRange(1, 10), help="1 lowest to 10 highest; 5 when left out.")
 @click.option(
     "--property", "properties", multiple=True, metavar="NAME=VALUE", help="A property, text; may be repeated."
 )
@@ -35,6 +36,7 @@ def command(
     queue: str,
     body: tuple[str, ...],
     key: str | None,
+    priority: int | None,
     properties: tuple[str, ...],
     lines: bool,
     jsonl: bool,
@@ -51,14 +53,19 @@ def command(
 
     \b
     oms send orders pizza salad --key alice
+    oms send orders "ambulance needs fuel" --priority 9
     seq 100000 | oms send numbers --stdin
     oms receive orders --peek --json | oms send copies --jsonl
     """
     if bool(body) + lines + jsonl != 1:
         raise click.UsageError("Give either BODY, or --stdin, or --jsonl.")
-    if jsonl and (key or properties):
-        raise click.UsageError("--key and --property go with BODY and --stdin; a line of JSON has its own.")
-    common: dict[str, Any] = {"message_key": key, "properties": dict(map(_property, properties))}
+    if jsonl and (key or properties or priority):
+        raise click.UsageError("--key, --priority and --property go with BODY and --stdin; a line of JSON has its own.")
+    common: dict[str, Any] = {
+        "message_key": key,
+        "properties": dict(map(_property, properties)),
+        "priority": priority,
+    }
     with connected(url, create=True) as access_point, access_point.create_producer() as producer:
         messages: Iterable[oms.Message]
         if jsonl:

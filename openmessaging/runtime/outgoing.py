@@ -19,22 +19,24 @@ from openmessaging.model.batch import EXPIRES, KEYED, MAX_MESSAGES, PRODUCER_BIT
 from openmessaging.model.compression import kind_of
 from openmessaging.model.destination import full_name
 from openmessaging.model.errors import OMSUnsupportException, error, unsupported
-from openmessaging.model.headers import NAMES, PROVIDER_FIELDS, check_header
+from openmessaging.model.headers import DEFAULT_PRIORITY, NAMES, PROVIDER_FIELDS, check_header
 from openmessaging.model.key_value import KeyValue, PropertyValue, check_size
 from openmessaging.model.message import Message, Record, as_body, body_too_large
 from openmessaging.model.spi import Capability, OutgoingBatch
 from openmessaging.runtime.result import SentOrigin
 from openmessaging.runtime.timing import is_delayed, is_timed, set_times, timing_of
 
-NOT_YET = ("priority", "transactionId")
+NOT_YET = ("transactionId",)
 """Header fields that no driver provides; a message that sets one is refused, naming it."""
 TIMES = frozenset(("delay", "deliver_at", "ttl"))
 """What `create_message` takes beside the header fields."""
 _NOT_STORED = PROVIDER_FIELDS | {"partition", "qos"}
 _MAX_NAMES = 10_000
 
-Route = tuple[int | None, bool]
-"""The partition of a batch (None: the driver picks), and whether its messages are delayed."""
+Route = tuple[int | None, bool, int | None]
+"""What the messages of one batch have in common: the partition (None: the driver picks), whether they are delayed, and
+the priority (None: the default)."""
+ANYWHERE: Route = (None, False, None)
 
 
 def new_message(
@@ -75,9 +77,9 @@ def checked_record(message: Message, max_body_bytes: int) -> Record:
         return record
     for name in NOT_YET:
         if headers.get(name) is not None:
-            raise _not_yet(name)
+            raise _not_provided(name)
     if headers.get("qos"):
-        raise _not_yet("qos")
+        raise _not_provided("qos")
     kept = {name: value for name, value in headers.items() if name not in _NOT_STORED}
     return Record(record.data, record.message_key, record.properties, kept or None)
 
@@ -132,16 +134,24 @@ class Packer:
         return name
 
     def pack(
-        self, destination: str, partition: int | None, records: Sequence[Record], keyed: bool, timed: bool = False
+        self,
+        destination: str,
+        partition: int | None,
+        records: Sequence[Record],
+        keyed: bool,
+        timed: bool = False,
+        priority: int | None = None,
     ) -> tuple[OutgoingBatch, SentOrigin]:
         """Encode records as one batch for a queue (full name), and make the origin of its messages; `timed`: whether
-        one may be delayed, as all are then, or expire.
+        one may be delayed, as all are then, or expire; `priority` is that of all of them.
 
         Raises OMSRuntimeException 1418 for too many messages or too long a delay, OMSUnsupportException.
         """
         count = len(records)
         if count > MAX_MESSAGES:
             raise error(1418, f"{count:,} messages in one batch, the limit is {MAX_MESSAGES:,}", next_step="Send less")
+        if priority is not None and Capability.PRIORITY not in self.capabilities:
+            raise _not_provided("priority")
         with self._mutex:
             sequence = self._sequence
             self._sequence = sequence + count
@@ -159,7 +169,7 @@ class Packer:
             attributes=attributes,
         )
         origin = SentOrigin(destination, born_ms, self._born_host, self.producer_id, sequence)
-        return OutgoingBatch(destination, partition, batch, timing=timing), origin
+        return OutgoingBatch(destination, partition, batch, priority, timing), origin
 
 
 def new_transaction_id() -> str:
@@ -172,7 +182,7 @@ class Checked(NamedTuple):
 
     records: list[Record]
     directed: bool
-    """Whether one has a key or a partition of its own, or is delayed."""
+    """Whether one has a key, a partition or a priority of its own, or is delayed."""
     size: int
     """Bytes of the bodies."""
     timed: bool
@@ -195,14 +205,20 @@ def checked_records(messages: Sequence[Message], max_body_bytes: int) -> Checked
 
 
 def is_directed(record: Record) -> bool:
-    """Whether a message says itself where it goes: by a key, a partition, or a delay."""
+    """Whether a message says itself where it goes: by a key, a partition, a priority, or a delay."""
     headers = record.headers
-    return record.message_key is not None or (headers is not None and ("partition" in headers or is_delayed(headers)))
+    if headers is None:
+        return record.message_key is not None
+    return record.message_key is not None or "partition" in headers or "priority" in headers or is_delayed(headers)
 
 
 def route_of(message: Message, count: int) -> Route:
     """Which messages share a batch; raises as `partition_of`."""
-    return partition_of(message, count), is_delayed(message.record.headers)
+    headers = message.record.headers
+    if not headers:
+        return partition_of(message, count), False, None
+    priority = headers.get("priority")
+    return partition_of(message, count), is_delayed(headers), None if priority == DEFAULT_PRIORITY else priority
 
 
 def spread(messages: Sequence[Message], count: int) -> dict[Route, list[int]]:
@@ -214,7 +230,7 @@ def spread(messages: Sequence[Message], count: int) -> dict[Route, list[int]]:
     return places
 
 
-def _not_yet(name: str) -> OMSUnsupportException:
+def _not_provided(name: str) -> OMSUnsupportException:
     error = unsupported(name, next_step="Leave the field unset")
     error.field = name
     return error

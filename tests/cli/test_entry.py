@@ -16,8 +16,15 @@ def test_operations_by_name() -> None:
     create = log_entry.CreateQueue("default://orders", 1, 7, 2, {})
     shown = describe(item(log_entry.Entry(0, (create, log_entry.ReleaseAll(), log_entry.Settle(4)))), names)
     assert [operation["op"] for operation in shown.operations] == ["create-queue", "release-all", "settle"]
-    assert names == {7: ("default://orders", 0), 8: ("default://orders", 1)}
+    assert (names[7], names[8]) == (("default://orders", 0), ("default://orders", 1))
     assert list(shown.lines())[2:] == ["  release-all", "  settle lease_id=4"]
+
+
+def test_lanes_are_numbered_behind_the_partitions_of_their_queue() -> None:
+    names: dict[int, tuple[str, int]] = {}
+    lanes = [log_entry.CreateLane(1, 9, 1, 8), log_entry.CreateLane(1, 12, 0, 2), log_entry.CreateLane(6, 13, 0, 2)]
+    describe(item(log_entry.Entry(0, (log_entry.CreateQueue("default://orders", 1, 7, 2, {}), *lanes))), names)
+    assert (names[9], names[12], 13 in names) == (("default://orders", 2), ("default://orders", 3), False)
 
 
 def test_messages_with_queue_id_and_body() -> None:

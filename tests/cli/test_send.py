@@ -15,6 +15,17 @@ def test_arguments(oms_cli: Oms) -> None:
     assert messages[0]["properties"] == {"price": "2=3", "x": ""}
 
 
+def test_a_priority(oms_cli: Oms) -> None:
+    oms_cli("send", "orders", "later")
+    oms_cli("send", "orders", "first", "second", "--priority", "9")
+    shown = oms_cli("queue", "describe", "orders").stdout
+    assert "offsets 0 to 2, priority 9 of partition 0" in shown
+    messages = oms_cli.lines("receive", "orders", "--group", "g", "--max", "3")
+    assert [message["body"] for message in messages] == ["first", "second", "later"]
+    assert messages[0]["headers"]["priority"] == 9
+    assert "priority" in oms_cli("send", "orders", "--jsonl", "--priority", "2", code=2).stderr
+
+
 def test_json_is_a_line_per_message(oms_cli: Oms) -> None:
     sent = oms_cli.lines("send", "orders", "a", "b")
     assert [(line["queue"], line["partition"], line["offset"], line["durability"]) for line in sent] == [

@@ -4,6 +4,7 @@ from openmessaging.model.errors import error
 from openmessaging.model.message import Message, Record
 from openmessaging.model.spi import Durability, Placement
 from openmessaging.runtime.open_batch import OpenBatch
+from openmessaging.runtime.outgoing import ANYWHERE
 from openmessaging.runtime.result import SentOrigin
 
 
@@ -24,10 +25,10 @@ async def test_split_refuses_only_what_is_wrong() -> None:
     batch.futures[3].cancel()
     refused: list[int] = []
     parts = batch.split(2, refused.append)
-    assert {partition: part.size for partition, part in parts.items()} == {(None, False): 2, (1, False): 4}
+    assert {partition: part.size for partition, part in parts.items()} == {ANYWHERE: 2, (1, False, None): 4}
     assert refused == [2]
     assert batch.futures[2].exception().field == "partition"
-    assert (parts[1, False].keyed, parts[None, False].keyed, filled(None).keyed) == (True, False, False)
+    assert (parts[1, False, None].keyed, parts[ANYWHERE].keyed, filled(None).keyed) == (True, False, False)
 
 
 async def test_stored_and_failed_reach_all_that_still_wait() -> None:

@@ -6,10 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openmessaging.model.batch import KEYED, MAX_MESSAGES, decode, parse_header
-from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.errors import OMSRuntimeException, OMSUnsupportException
 from openmessaging.model.message import Message, Record
+from openmessaging.model.spi import Capability
 from openmessaging.runtime import outgoing
-from openmessaging.runtime.outgoing import Packer, checked_record, checked_records, new_message, partition_of, spread
+from openmessaging.runtime.outgoing import (
+    ANYWHERE,
+    Packer,
+    checked_record,
+    checked_records,
+    new_message,
+    partition_of,
+    spread,
+)
 
 
 def message(**fields: object) -> Message:
@@ -36,11 +45,28 @@ def test_known_partitions_of_keys() -> None:
 def test_messages_are_spread_in_their_order() -> None:
     messages = [message(partition=1), message(), message(partition=1), message(message_key="a"), message(delay=1)]
     assert spread(messages, 2) == {
-        (1, False): [0, 2, *([3] if partition_of(messages[3], 2) == 1 else [])],
-        (None, False): [1],
-        (None, True): [4],
-        **({(0, False): [3]} if partition_of(messages[3], 2) == 0 else {}),
+        (1, False, None): [0, 2, *([3] if partition_of(messages[3], 2) == 1 else [])],
+        ANYWHERE: [1],
+        (None, True, None): [4],
+        **({(0, False, None): [3]} if partition_of(messages[3], 2) == 0 else {}),
     }
+
+
+def test_a_priority_is_a_way_of_its_own_unless_it_is_the_default() -> None:
+    messages = [message(priority=each) for each in (9, 5, None, 11, 9)] + [message(priority=9, partition=1)]
+    assert spread(messages, 2) == {(None, False, 9): [0, 4], ANYWHERE: [1, 2, 3], (1, False, 9): [5]}
+    assert checked_records([messages[0]], 10).directed
+    assert checked_record(messages[0], 10).headers == {"priority": 9}
+
+
+def test_a_priority_is_refused_where_a_driver_has_none() -> None:
+    packer = Packer("default", "none")
+    packer.capabilities = frozenset(Capability) - {Capability.PRIORITY}
+    with pytest.raises(OMSUnsupportException) as caught:
+        packer.pack("default://q", None, [Record(b"")], False, False, 9)
+    assert caught.value.field == "priority"
+    packer.capabilities = frozenset(Capability)
+    assert packer.pack("default://q", None, [Record(b"")], False, False, 9)[0].priority == 9
 
 
 def test_fields_that_only_direct_the_sending_are_not_stored() -> None:

@@ -20,7 +20,7 @@ from openmessaging.model.transaction import Settlement
 from openmessaging.runtime.aio.primitives import Future
 from openmessaging.runtime.aio.whole import send_whole
 from openmessaging.runtime.open_batch import OpenBatch
-from openmessaging.runtime.outgoing import Packer, checked_record, checked_records, is_directed
+from openmessaging.runtime.outgoing import ANYWHERE, Packer, Route, checked_record, checked_records, is_directed
 from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
 from openmessaging.runtime.timing import is_timed
 
@@ -184,7 +184,7 @@ class Outbox:
         if name in self._waiting:
             self._waiting[name].append(batch)
         elif not batch.directed:
-            self._submit(name, None, batch)
+            self._submit(name, ANYWHERE, batch)
         else:
             try:
                 count = self._counts.get(name) or self._driver.partition_count(name)
@@ -208,12 +208,13 @@ class Outbox:
             self._split(name, batch, count)
 
     def _split(self, name: str, batch: OpenBatch, count: int) -> None:
-        for (partition, _), part in batch.split(count, self._release).items():
-            self._submit(name, partition, part)
+        for route, part in batch.split(count, self._release).items():
+            self._submit(name, route, part)
 
-    def _submit(self, name: str, partition: int | None, batch: OpenBatch) -> None:
+    def _submit(self, name: str, route: Route, batch: OpenBatch) -> None:
+        partition, _, priority = route
         try:
-            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed, batch.timed)
+            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed, batch.timed, priority)
             pending = asyncio.ensure_future(self._driver.submit(outgoing))
         except Exception as failure:
             self._fail(batch, failure)

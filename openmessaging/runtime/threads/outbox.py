@@ -17,7 +17,7 @@ from openmessaging.model.message import Message
 from openmessaging.model.spi import Placement
 from openmessaging.model.transaction import Settlement
 from openmessaging.runtime.open_batch import OpenBatch
-from openmessaging.runtime.outgoing import Packer, checked_record, checked_records, is_directed
+from openmessaging.runtime.outgoing import ANYWHERE, Packer, Route, checked_record, checked_records, is_directed
 from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
 from openmessaging.runtime.threads.combining import Combiner
 from openmessaging.runtime.threads.primitives import Future, Task
@@ -166,19 +166,20 @@ class Outbox:
 
     def _dispatch(self, name: str, batch: OpenBatch) -> None:
         if not batch.directed:
-            self._submit(name, None, batch)
+            self._submit(name, ANYWHERE, batch)
             return
         try:
             count = self._driver.partition_count(name)
         except Exception as failure:
             self._fail(batch, failure)
             return
-        for (partition, _), part in batch.split(count, partial(self._release, count=1)).items():
-            self._submit(name, partition, part)
+        for route, part in batch.split(count, partial(self._release, count=1)).items():
+            self._submit(name, route, part)
 
-    def _submit(self, name: str, partition: int | None, batch: OpenBatch) -> None:
+    def _submit(self, name: str, route: Route, batch: OpenBatch) -> None:
+        partition, _, priority = route
         try:
-            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed, batch.timed)
+            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed, batch.timed, priority)
             pending = self._driver.submit(outgoing)
         except Exception as failure:
             self._fail(batch, failure)

@@ -37,11 +37,11 @@ def send_whole(
         batches.append(outgoing)
         places.append((origin, range(len(records))))
     else:
-        for (name, (partition, delayed)), group in (_group(driver, packer, messages, destinations)).items():
+        for (name, (partition, delayed, priority)), group in (_group(driver, packer, messages, destinations)).items():
             for members in in_parts(group, records) if delayed else (group,):
                 theirs = [records[index] for index in members]
                 keyed = any(record.message_key is not None for record in theirs)
-                outgoing, origin = packer.pack(name, partition, theirs, keyed, checked.timed)
+                outgoing, origin = packer.pack(name, partition, theirs, keyed, checked.timed, priority)
                 batches.append(outgoing)
                 whole = not delayed and len(members) == len(messages)
                 places.append((origin, range(len(members)) if whole else members))

@@ -9,6 +9,7 @@ from openmessaging.model.errors import (
     OMSTimeOutException,
     OMSUnsupportException,
 )
+from openmessaging.model.message import Message
 from openmessaging.runtime.interceptor import InterceptContext, ProducerInterceptor
 from openmessaging.runtime.state import ServiceState
 
@@ -84,7 +85,7 @@ async def test_limits_and_unsupported_fields_are_refused_by_name(memory: str) ->
         with pytest.raises(OMSMessageFormatException) as caught:
             await producer.send(producer.create_message("orders", b"", properties={"big": "x" * 70_000}))
         assert caught.value.code == 1411
-        for name, value in {"priority": 3, "transaction_id": "t", "qos": 1}.items():
+        for name, value in {"transaction_id": "t", "qos": 1}.items():
             with pytest.raises(OMSUnsupportException) as refused:
                 await producer.send(producer.create_message("orders", b"", **{name: value}))
             assert refused.value.field is not None
@@ -96,6 +97,28 @@ async def test_limits_and_unsupported_fields_are_refused_by_name(memory: str) ->
         with pytest.raises(OMSRuntimeException, match="no valid name"):
             await producer.send(producer.create_message("a/b", b""))
         assert await access_point.resource_manager().list_queues() == set()
+
+
+async def test_a_priority_overtakes_and_arrives_with_the_message(url: str) -> None:
+    async with connect(url) as access_point, access_point.create_producer() as producer:
+        await access_point.resource_manager().create_queue("orders", 2)
+
+        def message(body: bytes, **headers: object) -> Message:
+            return producer.create_message("orders", body, **headers)
+
+        await producer.send([message(b"low", priority=1), message(b"a", partition=1), message(b"urgent", priority=9)])
+        default = await producer.send(message(b"b", priority=5, partition=0))
+        keyed = await producer.send(message(b"urgent too", priority=9, message_key="k"))
+        later = [producer.send_async(message(b"%d" % number, priority=number)) for number in (10, 2)]
+        assert (default.partition, [(await future.get(5)).offset for future in later]) == (0, [0, 0])
+        info = await access_point.resource_manager().describe_queue("orders")
+        assert info.partitions == 2
+        assert info.lanes[keyed.partition - 2][1] == 9
+        assert len(await access_point.resource_manager().list_streams("orders")) == 2 + len(info.lanes)
+        async with access_point.create_pull_consumer("orders", group="g") as consumer:
+            got = await consumer.batch_receive(20, timeout=5)
+            assert [each.extension_header.priority for each in got] == [10, 9, 9, 5, 5, 2, 1]
+            assert sorted(each.data for each in got[1:3]) == [b"urgent", b"urgent too"]
 
 
 async def test_asynchronous_sends_keep_their_order(url: str) -> None:
