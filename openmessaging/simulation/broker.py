@@ -17,12 +17,13 @@ import logging
 import random
 import sys
 from collections.abc import Callable
+from typing import ClassVar
 
 from openmessaging.broker.store import Store, StoreOptions, open_store
 from openmessaging.model.batch import encode, encode_shared, make_id
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
-from openmessaging.model.spi import OutgoingBatch
+from openmessaging.model.spi import GroupConfig, OutgoingBatch
 from openmessaging.simulation.clock import SimulatedClock
 from openmessaging.simulation.consumers import CONFIGS, QUEUE, Consumers
 from openmessaging.simulation.disk import SimulatedDisk
@@ -32,39 +33,49 @@ from openmessaging.simulation.rot import rot
 ROOT = "/store"
 CAPACITY = 1 << 40
 OPTIONS = StoreOptions(segment_bytes=64 * 1024)
-_SHARED = encode_shared({"bornHost": "simulation"})
+SHARED = encode_shared({"bornHost": "simulation"})
 _SIZES = (0, 10, 60, 200, 900, 6_000)
 
 
 class BrokerRun:
     """One seed: a store on its disk, what clients hold, and what they were promised."""
 
+    configs: ClassVar[dict[str, GroupConfig]] = CONFIGS
+    options: ClassVar[StoreOptions] = OPTIONS
+
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 - a simulation
         self.clock = SimulatedClock()
         self.disk = SimulatedDisk(self.random, capacity_bytes=CAPACITY, delay=self.clock.advance)
-        self.promises = Promises(CONFIGS)
+        self.promises = self._make_promises()
         self.faults: list[str] = []
         self.sequence = 0
         self.store: Store
         self.consumers: Consumers
         self._open()
 
+    def _make_promises(self) -> Promises:
+        return Promises(self.configs)
+
     def run(self, steps: int = 150) -> str:
         """Random steps, then heal and drain; returns the hash of the disk's trace."""
-        actions: list[Callable[[], None]] = (
-            [self._send] * 30 + [self._receive] * 30 + [self._settle] * 30 + [self._flush] * 8 + [self._wait] * 8
-            + [self._upkeep] * 8 + [self._crash] * 3 + [self._kill] * 2 + [self._close] * 2
-            + [self._fill, self._fail_write, self._fail_sync, self._rot, self._rot]
-        )  # fmt: skip
+        actions = self._actions()
         for _ in range(steps):
             self.random.choice(actions)()
         self._heal_and_drain()
         return self.disk.trace_hash()
 
+    def _actions(self) -> list[Callable[[], None]]:
+        """What happens, as often as it stands here."""
+        return (
+            [self._send] * 30 + [self._receive] * 30 + [self._settle] * 30 + [self._flush] * 8 + [self._wait] * 8
+            + [self._upkeep] * 8 + [self._crash] * 3 + [self._kill] * 2 + [self._close] * 2
+            + [self._fill, self._fail_write, self._fail_sync, self._rot, self._rot]
+        )  # fmt: skip
+
     def _open(self) -> None:
-        self.store = _open(self.disk, self.clock)
-        self.consumers = Consumers(self.store, self.clock, self.promises)
+        self.store = _open(self.disk, self.clock, self.options)
+        self.consumers = Consumers(self.store, self.clock, self.promises, self.configs)
 
     def _send(self) -> None:
         batches: list[OutgoingBatch] = []
@@ -76,7 +87,7 @@ class BrokerRun:
                 for _ in range(count)
             ]
             now_ms = self.clock.now_ms()
-            batch = encode(records, shared=_SHARED, born_ms=now_ms, producer_id=1, first_sequence=self.sequence)
+            batch = encode(records, shared=SHARED, born_ms=now_ms, producer_id=1, first_sequence=self.sequence)
             batches.append(OutgoingBatch(QUEUE, None, batch))
             sent += [
                 (make_id(now_ms, 1, self.sequence + place), record.message_key, record.data)
@@ -88,11 +99,11 @@ class BrokerRun:
             self.promises.sent(sent)
 
     def _receive(self) -> None:
-        name = self.random.choice(list(CONFIGS))
+        name = self.random.choice(list(self.configs))
         self._try(lambda: self.consumers.fetch(name, self.random.choice((1, 5, 50))))
 
     def _settle(self) -> None:
-        name = self.random.choice(list(CONFIGS))
+        name = self.random.choice(list(self.configs))
         held = self.promises.pick(name, self.random)
         if held is None:
             return None
@@ -186,27 +197,27 @@ class BrokerRun:
         """No more faults: everything that was promised must come."""
         self.disk.fail_write_in = self.disk.fail_sync_in = 0
         self._crash()
-        for name in CONFIGS:
+        for name in self.configs:
             self.consumers.drain(name)
 
 
-def _open(disk: SimulatedDisk, clock: SimulatedClock) -> Store:
-    return open_store(ROOT, OPTIONS, disk=disk, clock=clock, chance=disk.random, upkeep=False)
+def _open(disk: SimulatedDisk, clock: SimulatedClock, options: StoreOptions = OPTIONS) -> Store:
+    return open_store(ROOT, options, disk=disk, clock=clock, chance=disk.random, upkeep=False)
 
 
-def run_seed(seed: int) -> tuple[str, BrokerRun | None, BaseException | None]:
+def run_seed(seed: int, kind: type[BrokerRun] = BrokerRun) -> tuple[str, BrokerRun | None, BaseException | None]:
     """The trace hash of a seed, or what went wrong with it."""
     run = None
     try:
-        run = BrokerRun(seed)
+        run = kind(seed)
         return run.run(), run, None
     except Exception as failure:
         return "", run, failure
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, kind: type[BrokerRun] = BrokerRun, description: str | None = None) -> int:
     """Run seeds; returns the exit code: 1 when a promise was broken."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=description or __doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=100, help="how many, from --first on")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, help="only this one, told in detail")
@@ -215,7 +226,7 @@ def main(arguments: list[str] | None = None) -> int:
     seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
     failed = 0
     for seed in seeds:
-        trace, run, failure = run_seed(seed)
+        trace, run, failure = run_seed(seed, kind)
         if failure is not None or options.seed is not None:
             faults = ", ".join(run.faults) if run is not None else "at the first opening"
             print(f"seed {seed}: {failure!r} {trace}\n  faults: {faults}")

@@ -25,16 +25,25 @@ class Consumers:
         store: the store.
         clock: the store's, moved when there is nothing to take.
         promises: what the clients were promised.
+        configs: the groups.
         whole: False where stored bytes may be damaged: what is told then is counted and passed over.
     """
 
-    def __init__(self, store: Store, clock: SimulatedClock, promises: Promises, *, whole: bool = True) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: SimulatedClock,
+        promises: Promises,
+        configs: dict[str, GroupConfig] = CONFIGS,
+        *,
+        whole: bool = True,
+    ) -> None:
         self._clock = clock
         self._promises = promises
         self._whole = whole
         self._admin = Admin(store.runner)
         self.runner = store.runner
-        self.groups = {name: self._admin.join(SubscriptionSpec(QUEUE, name, CONFIGS[name])) for name in CONFIGS}
+        self.groups = {name: self._admin.join(SubscriptionSpec(QUEUE, name, configs[name])) for name in configs}
         self.told: list[str] = []
         """The damage that was told."""
         self._lost: set[tuple[str, int]] = set()
@@ -52,7 +61,8 @@ class Consumers:
                 continue
             for place in range(delivery.first, delivery.last):
                 message_id, record = _message(batch, place)
-                held = Held(message_id, delivery.lease_id, delivery.base_offset + place, delivery.deadline_ms)
+                offset = delivery.base_offset + place
+                held = Held(message_id, delivery.lease_id, offset, delivery.deadline_ms, delivery.partition)
                 # beside damage a lease cannot be buried: what is whole of it comes once more
                 self._promises.received(name, held, record.data, delivery.attempt if self._whole else 1)
                 found.append(held)

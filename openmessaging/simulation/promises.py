@@ -20,6 +20,7 @@ class Held(msgspec.Struct, frozen=True):
     lease_id: int
     offset: int
     deadline_ms: int
+    partition: int = 0
 
 
 class Promises:
@@ -30,7 +31,7 @@ class Promises:
         self._bodies: dict[str, tuple[str | None, bytes]] = {}
         self._order: dict[str, int] = {}
         self._sent: set[str] = set()
-        self._held: dict[str, dict[int, Held]] = {name: {} for name in configs}
+        self._held: dict[str, dict[tuple[int, int], Held]] = {name: {} for name in configs}
         self._settled: dict[str, set[str]] = {name: set() for name in configs}
         self._durable: dict[str, set[str]] = {name: set() for name in configs}
         self._got: dict[str, set[str]] = {name: set() for name in configs}
@@ -56,25 +57,34 @@ class Promises:
         assert message_id not in self._settled[name], f"{message_id} came again although it is settled"
         assert attempt <= self._configs[name].backoff.max_delivery, f"{message_id} came for the {attempt}th time"
         holding = self._held[name]
-        assert held.offset not in holding, f"offset {held.offset} is in other hands"
+        place = held.partition, held.offset
+        assert place not in holding, f"partition and offset {place} are in other hands"
         if self._configs[name].order == "key" and key is not None:
             same = [other for other in holding.values() if self._bodies[other.message_id][0] == key]
             assert not same, f"{message_id} came while {same} of the same key is in flight"
-            if message_id not in self._got[name]:
-                last = self._last.get((name, key), -1)
-                assert self._order[message_id] > last, f"{message_id} came after a later one of its key"
-                self._last[name, key] = self._order[message_id]
+            self._check_order(name, key, message_id, attempt)
         self._got[name].add(message_id)
-        holding[held.offset] = held
+        holding[place] = held
+
+    def _check_order(self, name: str, key: str, message_id: str, _: int) -> None:
+        """The first deliveries of a key come in the order of sending."""
+        if message_id not in self._got[name]:
+            last = self._last.get((name, key), -1)
+            assert self._order[message_id] > last, f"{message_id} came after a later one of its key"
+            self._last[name, key] = self._order[message_id]
 
     def pick(self, name: str, chance: random.Random) -> Held | None:
         """One of the messages that a group's consumers hold."""
         holding = self._held[name]
         return holding[chance.choice(list(holding))] if holding else None
 
+    def holds(self, name: str, held: Held, now_ms: int) -> bool:
+        """Whether a consumer still has a message."""
+        return self._held[name].get((held.partition, held.offset)) == held and held.deadline_ms > now_ms
+
     def lapsed(self, name: str, held: Held) -> None:
         """The consumer does not have it any more; it may come again."""
-        self._held[name].pop(held.offset, None)
+        self._held[name].pop((held.partition, held.offset), None)
 
     def settling(self, name: str, held: Held) -> None:
         """An acknowledgement was taken: in this life of the store the message must not come again."""
@@ -89,8 +99,8 @@ class Promises:
     def expired(self, now_ms: int) -> None:
         """Time has passed: leases that are over hold nothing."""
         for holding in self._held.values():
-            for offset in [offset for offset, held in holding.items() if held.deadline_ms <= now_ms]:
-                del holding[offset]
+            for place in [place for place, held in holding.items() if held.deadline_ms <= now_ms]:
+                del holding[place]
 
     def reopened(self) -> None:
         """The store was opened anew: leases are over, settlements that were not flushed may be gone."""
