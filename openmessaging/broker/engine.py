@@ -155,7 +155,7 @@ class Engine(Administration):
         return min(due + max(cursor.partition.visible - cursor.next, 0), wanted)
 
     def _keys(self, group: Group, cursor: Cursor) -> KeyOrder:
-        """The key order of a cursor; the lanes of a partition get theirs together."""
+        """The key order of a cursor. The lanes of a partition get theirs together, anew when one has none."""
         if cursor.keys is None:
             family = group.family(cursor.partition.base)
             shared = InFlight() if len(family) > 1 else None

@@ -38,7 +38,6 @@ class Group:
         cursor = Cursor(lane, 0)
         self.cursors.append(cursor)
         self.by_partition[lane.id] = cursor
-        self.forget_keys(lane.base)
 
     def family(self, base: int) -> list[Cursor]:
         """The cursors of a partition and its lanes."""

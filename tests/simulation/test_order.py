@@ -1,6 +1,5 @@
 import pytest
 
-from openmessaging.broker.group import Group
 from openmessaging.broker.key_order import InFlight, KeyOrder
 from openmessaging.simulation.broker import run_seed
 from openmessaging.simulation.order import OrderRun
@@ -24,11 +23,6 @@ def found_out():
 
 def test_lanes_that_do_not_know_of_each_other_are_found_out(monkeypatch):
     monkeypatch.setattr(InFlight, "claim", lambda *_: True)
-    assert found_out()
-
-
-def test_lines_that_outlive_a_new_lane_are_found_out(monkeypatch):
-    monkeypatch.setattr(Group, "forget_keys", lambda *_: None)
     assert found_out()
 
 
