@@ -217,7 +217,9 @@ def run_seed(seed: int, kind: type[BrokerRun] = BrokerRun) -> tuple[str, BrokerR
 
 def main(arguments: list[str] | None = None, kind: type[BrokerRun] = BrokerRun, description: str | None = None) -> int:
     """Run seeds; returns the exit code: 1 when a promise was broken."""
-    parser = argparse.ArgumentParser(description=description or __doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description or __doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=100, help="how many, from --first on")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, help="only this one, told in detail")
