@@ -16,10 +16,11 @@ from openmessaging.model.spi import Delivery
 from openmessaging.model.transaction import InDoubt, Preparation, TransactionCheck
 from openmessaging.runtime.interceptor import logger
 from openmessaging.runtime.lease import DeliveryOrigin
-from openmessaging.runtime.outgoing import Packer, checked_record, is_directed, new_transaction_id, partition_of
+from openmessaging.runtime.outgoing import ANYWHERE, Packer, checked_record, is_directed, new_transaction_id, route_of
 from openmessaging.runtime.prepared import TransactionStateCheckContext
 from openmessaging.runtime.state import TransactionState
 from openmessaging.runtime.threads.primitives import Driver, Event, Task, call, call_within
+from openmessaging.runtime.timing import is_timed
 
 _AT_ONCE = 32
 """Checks that are taken in one call."""
@@ -51,13 +52,14 @@ class Preparer:
         """Store a message that stays invisible until it is committed; see `Producer.prepare`."""
         name = self._packer.full(message.destination)
         record = checked_record(message, self._driver.max_body_bytes)
-        partition = None
+        partition, _, priority = ANYWHERE
         if is_directed(message.record):
-            partition = partition_of(message, call(self._driver.partition_count, name))
+            partition, _, priority = route_of(message, call(self._driver.partition_count, name))
         transaction_id = new_transaction_id()
         headers = {**(record.headers or {}), "transactionId": transaction_id}
         marked = Record(record.data, record.message_key, record.properties, headers)
-        batch, origin = self._packer.pack(name, partition, (marked,), record.message_key is not None)
+        timed = is_timed(message.record.headers)
+        batch, origin = self._packer.pack(name, partition, (marked,), marked.message_key is not None, timed, priority)
         preparation = Preparation(batch, transaction_id, self._producer_id, self._times)
         call_within(self._timeout, self._driver.prepare, preparation)
         message.origin = origin

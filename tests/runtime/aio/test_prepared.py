@@ -75,6 +75,17 @@ async def test_it_is_received_after_the_commit_only(url: str) -> None:
             assert (received.message_key, received.extension_header.correlation_id) == ("k", "c")
 
 
+async def test_it_keeps_its_priority_and_its_delay(memory: str) -> None:
+    async with (
+        connect(memory) as access_point,
+        access_point.create_producer(transaction_state_check_listener=Books(), transaction_check=LATE) as producer,
+    ):
+        await producer.send(producer.create_message("orders", b"before"))
+        for body, headers in ((b"urgent", {"priority": 9}), (b"later", {"delay": 600.0})):
+            await (await producer.prepare(producer.create_message("orders", body, **headers))).commit()
+        assert await bodies(access_point) == [b"urgent", b"before"]
+
+
 async def test_without_a_listener_nothing_can_be_prepared(memory: str) -> None:
     async with connect(memory) as access_point, access_point.create_producer() as producer:
         with pytest.raises(OMSTransactionException, match="transaction_state_check_listener"):
