@@ -7,7 +7,17 @@ from typing import Any
 
 import msgspec
 
-from openmessaging.broker.entry import AnyOperation, CreateLane, CreateQueue, CreateShelf, Entry, OpenHall, Placed
+from openmessaging.broker.entry import (
+    AnyOperation,
+    CreateLane,
+    CreateQueue,
+    CreateShelf,
+    Entry,
+    OpenHall,
+    Placed,
+    Remember,
+)
+from openmessaging.broker.once import Place
 from openmessaging.broker.queue import Queue, check_config
 from openmessaging.broker.state import State
 from openmessaging.model.batch import Batch, decode
@@ -15,6 +25,7 @@ from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.headers import DEFAULT_PRIORITY
 from openmessaging.model.spi import OutgoingBatch
 from openmessaging.model.timing import unpack_times
+from openmessaging.model.unique import Unique
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -176,6 +187,36 @@ class Draft:
             queue_id = self._created[name].queue_id if queue is None else queue.id
             self.operations.append(CreateLane(queue_id, partition_id, number, priority))
         return partition_id
+
+    def config(self, name: str) -> dict[str, Any]:
+        """The settings of a queue that is there or was created here."""
+        queue = self._state.queues.get(name)
+        return self._created[name].config if queue is None else queue.config
+
+    def last_place(self) -> tuple[int, int]:
+        """Number of the partition, and offset, of the batch that was put last; -1 for a partition made here."""
+        placed = self._placed[-1]
+        partition = self._state.partitions.get(placed.partition_id)
+        if partition is not None:
+            return partition.number, placed.base_offset
+        for created in self._created.values():
+            if 0 <= placed.partition_id - created.first_partition_id < created.partitions:
+                return placed.partition_id - created.first_partition_id, placed.base_offset
+        return -1, placed.base_offset
+
+    def remembered(self, queue: str, unique: Unique) -> Place | None:
+        """Where the same batch was put by this draft."""
+        for operation in self.operations:
+            if (
+                isinstance(operation, Remember)
+                and operation.queue == queue
+                and (
+                    (operation.key is not None and operation.key == unique.key)
+                    or (unique.producer is not None and operation.producer == unique.producer and operation.sequence == unique.sequence)
+                )
+            ):
+                return Place(operation.partition, operation.offset, self.now_ms, operation.original)
+        return None
 
     def check_partition(self, name: str, number: int | None) -> None:
         """Raises 1418 for a partition that a queue does not have."""

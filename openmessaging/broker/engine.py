@@ -24,7 +24,7 @@ from openmessaging.broker.group import Group
 from openmessaging.broker.key_order import InFlight, KeyOrder
 from openmessaging.broker.lease import HeldLease, held_ranges
 from openmessaging.broker.state import Contents
-from openmessaging.broker.transactions import Settled
+from openmessaging.broker.transactions import Decision, Settled
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.spi import OutgoingBatch
 from openmessaging.storage.timer_index import TimerIndex
@@ -88,9 +88,13 @@ class Engine(Administration):
             draft.send(outgoing)
         return draft.entry()
 
-    def decide_commit(self, now_ms: int, batches: Sequence[OutgoingBatch], settled: Sequence[Settled]) -> Entry:
+    def decide_commit(self, now_ms: int, batches: Sequence[OutgoingBatch], settled: Sequence[Settled]) -> Decision:
         """Place batches and settle messages, all or nothing: see `transactions.commit`."""
-        return transactions.commit(Draft(self, self.limits, now_ms), batches, settled, self.held)
+        return transactions.commit(Draft(self, self.limits, now_ms), self, batches, settled, self.held)
+
+    def decide_open_producer(self, now_ms: int, name: str) -> Entry:
+        """Open a named producer: see `transactions.open_producer`."""
+        return transactions.open_producer(self, now_ms, name, self._random())
 
     def decide_receive(self, now_ms: int, group: Group, max_messages: int, bound: Bound) -> Entry:
         """Lease at most that many messages: what is due again first, then new ones; partitions take turns, and so do

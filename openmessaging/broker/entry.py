@@ -237,6 +237,32 @@ class Compact(Operation, tag=51, frozen=True):
     first_index: int
 
 
+class OpenProducer(Operation, tag=34, frozen=True):
+    """A producer opens a name; older epochs of it are refused."""
+
+    name: str
+    producer_id: int
+    """Of a new name; a known one keeps its own."""
+    epoch: int
+
+
+class Remember(Operation, tag=35, frozen=True):
+    """A batch of this entry is not stored a second time: by its producer's number, by its key, or both."""
+
+    queue: str
+    """Full name."""
+    partition: int
+    offset: int
+    count: int
+    original: tuple[int, int, int]
+    """Born time, producer id and first sequence of its header: they give the ids."""
+    producer: str | None
+    sequence: int
+    key: str | None
+    window_ms: int
+    """How long keys of this queue are remembered."""
+
+
 AnyOperation = (
     CreateNamespace
     | DeleteNamespace
@@ -262,6 +288,8 @@ AnyOperation = (
     | Decide
     | Generation
     | Compact
+    | OpenProducer
+    | Remember
 )
 
 

@@ -28,7 +28,7 @@ def check_config(config: dict[str, Any]) -> None:
     if checked.compact and (checked.retention_age is not None or checked.retention_bytes is not None):
         step = "Leave retention_age and retention_bytes out: the newest message of a key stays"
         raise error(1418, "a compacted queue is not cut by age or size", next_step=step, field="compact")
-    for field in ("retention_age", "retention_bytes", "tombstone_age"):
+    for field in ("retention_age", "retention_bytes", "tombstone_age", "deduplication_window"):
         value = getattr(checked, field)
         if value is not None and not 0 <= value <= _MAX:
             raise error(1418, f"{field}: {value!r} is negative or too large", field=field)

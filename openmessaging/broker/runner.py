@@ -61,7 +61,7 @@ class Runner:
         self.contents = contents
         self.clock = clock
         self.durable = durable
-        self._durability = durability
+        self.durability = durability
         self.lock = threading.Lock()
         self.committer = Committer(storage, self.lock, self._on_durable, clock, sync=durable)
         self._acks: dict[int, list[int]] = {}
@@ -124,7 +124,7 @@ class Runner:
         index = self.stage_locked(entry, reserved=False)
         partitions = self.engine.partitions
         return [
-            Placement(partitions[placed.partition_id].number, placed.base_offset, placed.store_ms, self._durability)
+            Placement(partitions[placed.partition_id].number, placed.base_offset, placed.store_ms, self.durability)
             for placed in entry.placed
         ], index
 
@@ -143,7 +143,7 @@ class Runner:
         except BaseException as cause:
             self._interrupted(cause)
             raise
-        return [Placement(partition.number, base_offset, now_ms, self._durability)], index
+        return [Placement(partition.number, base_offset, now_ms, self.durability)], index
 
     def stage_locked(self, entry: Entry, *, reserved: bool = True) -> int:
         """Append a decided entry to the log and apply it; returns its index."""

@@ -9,6 +9,7 @@ import msgspec
 from openmessaging.broker.group import Group
 from openmessaging.broker.hall import Prepared
 from openmessaging.broker.lease import HeldLease
+from openmessaging.broker.once import Named, Place
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.queue import Queue
 from openmessaging.broker.state import State
@@ -67,12 +68,14 @@ class _Time(msgspec.Struct, array_like=True, gc=False):
 
 
 class _Transactions(msgspec.Struct, array_like=True, gc=False):
-    """Prepared messages; absent in older snapshots."""
+    """Prepared messages, and what was stored already; absent in older snapshots."""
 
     hall: tuple[int, int, int] | None
     """(id, start, end)"""
     waiting: list[Prepared]
     decided: list[tuple[str, bool]]
+    producers: list[tuple[str, Named]]
+    keys: list[tuple[str, list[tuple[str, Place]]]]
 
 
 class _Compaction(msgspec.Struct, array_like=True, gc=False):
@@ -119,7 +122,13 @@ def _dump_time(queues: list[Queue]) -> _Time:
 def _dump_transactions(state: State) -> _Transactions:
     prepared, hall = state.prepared, state.prepared.hall
     place = None if hall is None else (hall.id, hall.start, hall.end)
-    return _Transactions(place, list(prepared.waiting.values()), list(prepared.decided.items()))
+    return _Transactions(
+        place,
+        list(prepared.waiting.values()),
+        list(prepared.decided.items()),
+        list(state.once.producers.items()),
+        [(queue, list(keys.items())) for queue, keys in sorted(state.once.keys.items())],
+    )
 
 
 def _dump_queue(queue: Queue) -> _Queue:
@@ -171,6 +180,8 @@ def load(state: State, data: bytes) -> None:
         if stored.transactions.hall is not None:
             state.open_hall(*stored.transactions.hall)
         state.prepared.load(stored.transactions.waiting, stored.transactions.decided)
+        state.once.producers.update(stored.transactions.producers)
+        state.once.keys.update((queue, dict(keys)) for queue, keys in stored.transactions.keys)
 
 
 def _load_queue(state: State, stored: _Queue) -> None:

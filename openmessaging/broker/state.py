@@ -18,6 +18,7 @@ from openmessaging.broker.entry import Entry
 from openmessaging.broker.group import Group
 from openmessaging.broker.hall import Hall, PreparedMessages
 from openmessaging.broker.lease import HeldLease
+from openmessaging.broker.once import Once
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.queue import Queue
 from openmessaging.broker.shelf import Shelf
@@ -76,6 +77,7 @@ class State:
         """Ids of partitions with newly visible messages; whoever wakes readers takes them out."""
         self.durable = -1
         self.prepared = PreparedMessages()
+        self.once = Once()
         self._queues_by_id: dict[int, Queue] = {}
         self._pending: deque[tuple[int, Partition, int]] = deque()  # (index, partition, end) not durable yet
         self._deadlines: list[tuple[int, int]] = []  # (ms, lease id), also of leases that are gone
@@ -185,6 +187,7 @@ class State:
         if queue is None:
             return
         del self.queues[queue.name]
+        self.once.forget_queue(queue.name)
         for partition in (*queue.partitions, *queue.shelves.values()):
             del self.partitions[partition.id]
         for group in list(queue.groups.values()):
@@ -363,6 +366,8 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.CreateLane: State._create_lane,
     ops.CreateShelf: State._create_shelf,
     ops.Leave: State._leave,
+    ops.OpenProducer: lambda state, operation, _: state.once.open(operation),
+    ops.Remember: lambda state, operation, now_ms: state.once.remember(operation, now_ms),
     ops.OpenHall: lambda state, operation, _: state.open_hall(operation.partition_id),
     ops.Prepare: lambda state, operation, now_ms: state.prepared.prepare(operation, now_ms),
     ops.Checked: lambda state, operation, _: state.prepared.checked(operation.transaction_id, operation.next_ms),

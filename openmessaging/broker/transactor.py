@@ -12,10 +12,12 @@ from openmessaging.broker.committer import Waiter
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Checked, Entry
 from openmessaging.broker.hall import Prepared
+from openmessaging.broker.once import Place
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.transactions import Settled
 from openmessaging.model.spi import OutgoingBatch, Placement
 from openmessaging.model.transaction import InDoubt, Preparation
+from openmessaging.model.unique import ProducerEpoch
 
 
 class Transactor:
@@ -32,7 +34,32 @@ class Transactor:
         self, batches: Sequence[OutgoingBatch], settled: Sequence[Settled]
     ) -> tuple[list[Placement], int]:
         """Append a commit to the log without waiting; returns the placements and the entry's index."""
-        return self._stage_locked(lambda engine, now_ms: engine.decide_commit(now_ms, batches, settled))
+        known: list[Place | None] = []
+
+        def decide(engine: Engine, now_ms: int) -> Entry:
+            decision = engine.decide_commit(now_ms, batches, settled)
+            known.extend(decision.known)
+            return decision.entry
+
+        placements, index = self._stage_locked(decide)
+        if not any(known):
+            return placements, index
+        fresh, durability = iter(placements), self._runner.durability
+        return [
+            next(fresh)
+            if place is None
+            else Placement(place.partition, place.offset, place.store_ms, durability, place.original)
+            for place in known
+        ], index
+
+    def open_producer(self, name: str) -> ProducerEpoch:
+        """Open a named producer; returns once that is durable."""
+        runner = self._runner
+        runner.change(lambda engine, now_ms: engine.decide_open_producer(now_ms, name))
+        with runner.lock:
+            named = runner.engine.once.producers[name]
+            sequences = {queue: recent.last for queue, recent in named.queues.items()}
+            return ProducerEpoch(name, named.producer_id, named.epoch, sequences)
 
     def prepare(self, preparation: Preparation) -> None:
         """Store a message where nobody sees it. Raises as `prepared.decide_prepare`, 1501, 1503."""

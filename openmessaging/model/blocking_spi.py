@@ -20,6 +20,7 @@ from openmessaging.model.spi import (
     SubscriptionSpec,
 )
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
+from openmessaging.model.unique import ProducerEpoch
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -84,6 +85,10 @@ class BlockingDriver(Protocol):
 
     def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
         """Store all batches and settle all messages, or do none of it."""
+        ...
+
+    def open_producer(self, name: str) -> ProducerEpoch:
+        """Open a named producer; who opened the name before gets 1409 from now on."""
         ...
 
     def prepare(self, preparation: Preparation) -> None:

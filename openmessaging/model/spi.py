@@ -16,6 +16,7 @@ import msgspec
 
 from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.batch import Batch
+from openmessaging.model.unique import Original, ProducerEpoch, Unique
 
 if TYPE_CHECKING:
     from openmessaging.model.transaction import InDoubt, Preparation, Settlement
@@ -39,6 +40,8 @@ class Capability(StrEnum):
     REDRIVE = "redrive"
     TABLE = "table"
     TRANSACTIONS = "transactions"
+    UNIQUE = "unique"
+    """Batches are stored once, by a named producer's numbers or by a key within a window."""
     PRIORITY = "priority"
     DELAY = "delay"
     """Messages are delivered later, to the millisecond, and can be cancelled and rescheduled until then."""
@@ -78,6 +81,8 @@ class OutgoingBatch(msgspec.Struct, gc=False):
     """1 to 10, of all its messages (with PRIORITY); None where none of them says."""
     timing: Timing | None = None
     """None for most batches: deliver at once, never expire."""
+    unique: Unique | None = None
+    """What makes it storable only once; for `commit` alone."""
 
 
 class Placement(msgspec.Struct, frozen=True, gc=False):
@@ -87,6 +92,8 @@ class Placement(msgspec.Struct, frozen=True, gc=False):
     base_offset: int
     store_ms: int
     durability: Durability
+    original: Original | None = None
+    """Set when the batch was stored before, and not again: what the header of that one says."""
 
 
 class Backoff(msgspec.Struct, frozen=True):
@@ -128,6 +135,8 @@ class QueueConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message needs a key; one with an empty body, a tombstone, takes its key out of the table."""
     tombstone_age: float = 86_400.0
     """Seconds after which a tombstone may go, once every group has settled it: readers have so long to see it."""
+    deduplication_window: float | None = None
+    """Seconds for which a message sent with a key by `send_once` is not stored again; None: such sends are refused."""
 
 
 class SubscriptionSpec(msgspec.Struct, frozen=True):
@@ -269,6 +278,10 @@ class Driver(Protocol):
         Raises as `send`; OMSRuntimeException 1418 when a lease has expired, does not hold an offset any more, or is of
         another system.
         """
+        ...
+
+    async def open_producer(self, name: str) -> ProducerEpoch:
+        """Open a named producer (with UNIQUE); who opened the name before gets 1409 from now on."""
         ...
 
     async def prepare(self, preparation: Preparation) -> None:

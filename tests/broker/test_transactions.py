@@ -28,7 +28,7 @@ def test_sends_to_several_queues_and_settlements_of_several_groups_are_one_entry
     before = len(broker.log)
     batches = [outgoing(broker, "x"), outgoing(broker, "y", queue=QUEUE), outgoing(broker, "z")]
     settled = [Settled(first.id, one.lease_id, [0]), Settled(second.id, two.lease_id, None)]
-    entry = broker.do(broker.engine.decide_commit(broker.now, batches, settled))
+    entry = broker.do(broker.engine.decide_commit(broker.now, batches, settled).entry)
     assert len(broker.log) == before + 1
     assert [placed.base_offset for placed in entry.placed] == [0, 3, 1]
     kinds = [type(operation) for operation in entry.operations]
@@ -42,10 +42,10 @@ def test_a_message_named_twice_is_settled_once(broker: Broker) -> None:
     group = broker.join()
     (lease,) = broker.receive(group)
     settled = [Settled(group.id, lease.lease_id, [1, 1]), Settled(group.id, lease.lease_id, [0, 1])]
-    entry = broker.do(broker.engine.decide_commit(broker.now, [], settled))
+    entry = broker.do(broker.engine.decide_commit(broker.now, [], settled).entry)
     assert entry.operations == [Settle(lease.lease_id, [(0, 2)])]
     settled = [Settled(group.id, lease.lease_id, None), Settled(group.id, lease.lease_id, [2])]
-    entry = broker.do(broker.engine.decide_commit(broker.now, [], settled))
+    entry = broker.do(broker.engine.decide_commit(broker.now, [], settled).entry)
     assert entry.operations == [Settle(lease.lease_id, None)]
     assert group.lag() == 0
 
@@ -90,5 +90,5 @@ def test_keys_step_forward_when_their_head_is_settled_in_a_transaction() -> None
     group = broker.join(order="key")
     first, second = broker.receive(group)
     assert offsets([first, second]) == [0, 2]
-    broker.do(broker.engine.decide_commit(broker.now, [], [Settled(group.id, first.lease_id, None)]))
+    broker.do(broker.engine.decide_commit(broker.now, [], [Settled(group.id, first.lease_id, None)]).entry)
     assert offsets(broker.receive(group)) == [1]

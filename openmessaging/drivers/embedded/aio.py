@@ -28,6 +28,7 @@ from openmessaging.model.spi import (
     SubscriptionSpec,
 )
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
+from openmessaging.model.unique import ProducerEpoch
 
 Sent = tuple["asyncio.Future[Any]", list[Placement] | Placement]
 """A sender's future and what it gets."""
@@ -137,6 +138,10 @@ class EmbeddedDriver:
     async def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
         """Store all batches and settle all messages, or do none of it."""
         return await self._sender().commit(batches, self._blocking.settled(settlements))
+
+    async def open_producer(self, name: str) -> ProducerEpoch:
+        """Open a named producer."""
+        return await asyncio.to_thread(self._blocking.open_producer, name)
 
     async def prepare(self, preparation: Preparation) -> None:
         """Store a message that stays invisible until it is committed."""

@@ -18,6 +18,7 @@ from openmessaging.broker.wakeups import Wake
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, error
 from openmessaging.model.spi import Capability, Delivery, OutgoingBatch, Placement, SubscriptionSpec
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
+from openmessaging.model.unique import ProducerEpoch
 
 CAPABILITIES = frozenset(Capability)
 MAX_BODY_BYTES = 4 << 20
@@ -41,6 +42,10 @@ class BlockingEmbeddedDriver(Admin):
     def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
         """Store all batches and settle all messages, in one entry of the log, or do none of it."""
         return self.transactor.commit(batches, self.settled(settlements))
+
+    def open_producer(self, name: str) -> ProducerEpoch:
+        """Open a named producer."""
+        return self.transactor.open_producer(name)
 
     def prepare(self, preparation: Preparation) -> None:
         """Store a message that stays invisible until it is committed."""
