@@ -212,7 +212,11 @@ class Draft:
                 and operation.queue == queue
                 and (
                     (operation.key is not None and operation.key == unique.key)
-                    or (unique.producer is not None and operation.producer == unique.producer and operation.sequence == unique.sequence)
+                    or (
+                        unique.producer is not None
+                        and operation.producer == unique.producer
+                        and operation.sequence == unique.sequence
+                    )
                 )
             ):
                 return Place(operation.partition, operation.offset, self.now_ms, operation.original)

@@ -15,7 +15,15 @@ from typing import Any, NamedTuple
 
 import google_crc32c
 
-from openmessaging.model.batch import EXPIRES, KEYED, MAX_MESSAGES, PRODUCER_BITS, encode, encode_shared
+from openmessaging.model.batch import (
+    EXPIRES,
+    KEYED,
+    MAX_MESSAGES,
+    PRODUCER_BITS,
+    SEQUENCE_BITS,
+    encode,
+    encode_shared,
+)
 from openmessaging.model.compression import kind_of
 from openmessaging.model.destination import full_name
 from openmessaging.model.errors import OMSUnsupportException, error, unsupported
@@ -23,6 +31,7 @@ from openmessaging.model.headers import DEFAULT_PRIORITY, NAMES, PROVIDER_FIELDS
 from openmessaging.model.key_value import KeyValue, PropertyValue, check_size
 from openmessaging.model.message import Message, Record, as_body, body_too_large
 from openmessaging.model.spi import Capability, OutgoingBatch
+from openmessaging.model.unique import ProducerEpoch, Unique
 from openmessaging.runtime.result import SentOrigin
 from openmessaging.runtime.timing import is_delayed, is_timed, set_times, timing_of
 
@@ -62,8 +71,9 @@ def new_message(
     return message
 
 
-def checked_record(message: Message, max_body_bytes: int) -> Record:
-    """The record to be stored for a message: the fields that only direct the sending are left out.
+def checked_record(message: Message, max_body_bytes: int, once: bool = False) -> Record:
+    """The record to be stored for a message: the fields that only direct the sending are left out. `once`: whether its
+    sending is idempotent, which qos 2 needs.
 
     Raises OMSMessageFormatException 1413, 1411 or 1400, OMSUnsupportException naming the field.
     """
@@ -78,9 +88,12 @@ def checked_record(message: Message, max_body_bytes: int) -> Record:
     for name in NOT_YET:
         if headers.get(name) is not None:
             raise _not_provided(name)
-    if headers.get("qos"):
-        raise _not_provided("qos")
     kept = {name: value for name, value in headers.items() if name not in _NOT_STORED}
+    qos = headers.get("qos")
+    if qos:
+        if qos == 1 or not once:
+            raise _no_qos(qos)
+        kept["qos"] = qos
     return Record(record.data, record.message_key, record.properties, kept or None)
 
 
@@ -110,6 +123,10 @@ def partition_of(message: Message, count: int) -> int | None:
 
 class Packer:
     """Names, ids and encoding for the messages of one producer; safe for threads."""
+
+    producer_epoch = 0
+    once = False
+    """Whether what it packs is stored once."""
 
     def __init__(self, namespace: str, compression: str) -> None:
         self.namespace = namespace
@@ -165,11 +182,46 @@ class Packer:
             shared=self._shared,
             born_ms=born_ms,
             producer_id=self.producer_id,
+            producer_epoch=self.producer_epoch,
             first_sequence=sequence,
             attributes=attributes,
         )
         origin = SentOrigin(destination, born_ms, self._born_host, self.producer_id, sequence)
         return OutgoingBatch(destination, partition, batch, priority, timing), origin
+
+
+class NamedPacker(Packer):
+    """The packer of a named producer: its batches say what makes them unique."""
+
+    once = True
+
+    def __init__(self, namespace: str, compression: str, name: str) -> None:
+        super().__init__(namespace, compression)
+        self.name = name
+        self._numbering = threading.Lock()
+
+    def adopt(self, opened: ProducerEpoch) -> None:
+        """Go on where the producer of this name left off."""
+        self.producer_id, self.producer_epoch = opened.producer_id, opened.epoch
+        self._sequence = max([self._sequence, *(last + 1 for last in opened.sequences.values())])
+
+    def pack(self, *arguments: Any, **named: Any) -> tuple[OutgoingBatch, SentOrigin]:
+        """As `Packer.pack`, with the next numbers."""
+        with self._numbering:
+            outgoing, origin = super().pack(*arguments, **named)
+        outgoing.unique = Unique(self.name, self.producer_epoch, origin.first_sequence)
+        return outgoing, origin
+
+    def pack_at(self, sequence: int, *arguments: Any) -> tuple[OutgoingBatch, SentOrigin]:
+        """As `pack`, with the caller's number. Raises OMSRuntimeException 1418 for one out of range."""
+        if not 0 <= sequence < 1 << SEQUENCE_BITS:
+            raise error(1418, f"sequence: {sequence!r} is not from 0 to 2^{SEQUENCE_BITS} - 1", field="sequence")
+        with self._numbering:
+            after, self._sequence = self._sequence, sequence
+            outgoing, origin = super().pack(*arguments)
+            self._sequence = max(after, self._sequence)
+        outgoing.unique = Unique(self.name, self.producer_epoch, sequence)
+        return outgoing, origin
 
 
 def new_transaction_id() -> str:
@@ -189,7 +241,7 @@ class Checked(NamedTuple):
     """Whether one is delayed or expires."""
 
 
-def checked_records(messages: Sequence[Message], max_body_bytes: int) -> Checked:
+def checked_records(messages: Sequence[Message], max_body_bytes: int, once: bool = False) -> Checked:
     """The records of many messages; raises as `checked_record`."""
     if not messages:
         return Checked([], False, 0, False)
@@ -201,7 +253,8 @@ def checked_records(messages: Sequence[Message], max_body_bytes: int) -> Checked
         return Checked(records, False, sum(sizes), False)
     directed = any(map(is_directed, records))
     timed = any(is_timed(record.headers) for record in records)
-    return Checked([checked_record(message, max_body_bytes) for message in messages], directed, sum(sizes), timed)
+    stored = [checked_record(message, max_body_bytes, once) for message in messages]
+    return Checked(stored, directed, sum(sizes), timed)
 
 
 def is_directed(record: Record) -> bool:
@@ -228,6 +281,13 @@ def spread(messages: Sequence[Message], count: int) -> dict[Route, list[int]]:
     for index, message in enumerate(messages):
         places.setdefault(route_of(message, count), []).append(index)
     return places
+
+
+def _no_qos(qos: int) -> OMSUnsupportException:
+    step = "Give the producer a name, or use send_once" if qos == 2 else "Acknowledge before you handle a message"
+    error = unsupported(f"qos {qos}", next_step=step)
+    error.field = "qos"
+    return error
 
 
 def _not_provided(name: str) -> OMSUnsupportException:

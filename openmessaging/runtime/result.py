@@ -73,6 +73,11 @@ class SendResult(msgspec.Struct, frozen=True, gc=False, eq=False):
         return self.origin.placement.store_ms
 
     @property
+    def duplicate(self) -> bool:
+        """Whether it was stored before, and not again: then all of this is said of the first one."""
+        return self.origin.placement.original is not None
+
+    @property
     def durability(self) -> Durability:
         """How safe it was when the send returned."""
         return self.origin.placement.durability

@@ -117,7 +117,7 @@ class Outbox:
             self._packer.full(message.destination)
             batch = OpenBatch()
         if record.headers or record.message_key is not None or record.properties or size > self._max_body:
-            record = checked_record(message, self._max_body)
+            record = checked_record(message, self._max_body, self._packer.once)
             batch.directed |= is_directed(message.record)
             batch.timed |= is_timed(message.record.headers)
         if not batch.records:
@@ -258,14 +258,14 @@ class Outbox:
         """The bytes of messages that `put_many` will take; raises as that does for bad ones."""
         for message in messages:
             self._packer.full(message.destination)
-        return checked_records(messages, self._max_body).size
+        return checked_records(messages, self._max_body, self._packer.once).size
 
     async def put_many(
         self, messages: Sequence[Message], settlements: Sequence[Settlement] | None = None
     ) -> SendResults:
         """Store a list whole or not at all, in order after what was put before; with `settlements` as one commit."""
         self._flush_open()
-        checked = checked_records(messages, self._max_body)
+        checked = checked_records(messages, self._max_body, self._packer.once)
         size = checked.size
         while self._used and self._used + size > self._buffer_bytes:
             await self._wait_for_room(size)

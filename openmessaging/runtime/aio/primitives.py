@@ -180,6 +180,11 @@ async def call_within(timeout: float, function: Callable[..., Awaitable[T]], *ar
         raise error(1410, f"no answer within {timeout} s", next_step=step) from None
 
 
+def deferred(function: Callable[..., Awaitable[T]], *arguments: Any) -> Awaitable[T]:
+    """The result to come of a coroutine function."""
+    return function(*arguments)
+
+
 def current_scope() -> object:
     """What a driver is bound to: the running loop."""
     return asyncio.get_running_loop()

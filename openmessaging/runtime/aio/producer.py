@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from openmessaging.model.errors import transaction_error, unsupported
 from openmessaging.model.key_value import PropertyValue
@@ -18,12 +18,13 @@ from openmessaging.model.spi import Capability
 from openmessaging.model.transaction import TransactionCheck
 from openmessaging.runtime.aio.extension import Extension
 from openmessaging.runtime.aio.lifecycle import Service
+from openmessaging.runtime.aio.once import OnceDriver, send_once
 from openmessaging.runtime.aio.outbox import Outbox
 from openmessaging.runtime.aio.prepared import Checker, Preparer, TransactionalResult
 from openmessaging.runtime.aio.primitives import Driver, Future
 from openmessaging.runtime.aio.transaction import Transaction
 from openmessaging.runtime.interceptor import InterceptContext, ProducerInterceptor, logger, run_post, run_pre
-from openmessaging.runtime.outgoing import Packer, new_message
+from openmessaging.runtime.outgoing import NamedPacker, Packer, new_message
 from openmessaging.runtime.prepared import CheckFunction, TransactionStateCheckListener, check_of, check_times
 from openmessaging.runtime.result import SendResult, SendResults
 from openmessaging.runtime.state import ServiceState
@@ -52,11 +53,17 @@ class Producer(Service):
         producer_id: str = "default",
         listener: TransactionStateCheckListener | CheckFunction | None = None,
         transaction_check: TransactionCheck | None = None,
+        name: str | None = None,
     ) -> None:
         super().__init__()
         self._access_point = access_point
         self._settings = (linger, batch_bytes, buffer_bytes, timeout)
-        self._packer = Packer(access_point.namespace, compression)
+        self._packer = (
+            Packer(access_point.namespace, compression)
+            if name is None
+            else NamedPacker(access_point.namespace, compression, name)
+        )
+        self._sequences: dict[str, int] = {}
         self._max_body = access_point.max_body_bytes
         self._producer_id = producer_id
         self._listener = listener
@@ -163,6 +170,36 @@ class Producer(Service):
         except Exception as failure:
             logger.debug("one-way message dropped: %s", failure)
 
+    async def send_once(self, message: Message, *, key: str | None = None, sequence: int | None = None) -> SendResult:
+        """Store a message unless it was stored before; the result is then that of the first, and says `duplicate`.
+
+        Args:
+            message: what to send.
+            key: a key of your own, such as an order's number: a second message with it within the queue's
+                `deduplication_window` is not stored.
+            sequence: your own number of a named producer, growing per queue, gaps allowed, such as a line of a file:
+                what was stored under it already is not stored again. After a restart go on behind `last_sequence`.
+
+        Raises as `send`; OMSRuntimeException 1409 when another producer has opened this one's name, 1418 for a key and
+        a queue without a window, a sequence and a producer without a name, or neither; OMSUnsupportException where
+        the system cannot.
+        """
+        self._require_started()
+        self._require(Capability.UNIQUE)
+        interceptors = tuple(self._interceptors)
+        context = run_pre(interceptors, PRE_SEND, message)
+        try:
+            result = await send_once(self._driver, self._packer, message, key, sequence, self._settings[3])
+        except BaseException as failure:
+            run_post(interceptors, ON_ERROR, message, context, failure)
+            raise
+        run_post(interceptors, POST_SEND, message, context)
+        return result
+
+    def last_sequence(self, queue: str) -> int:
+        """The last number that was stored in a queue under this producer's name before it was started; -1 for none."""
+        return self._sequences.get(self._packer.full(queue), -1)
+
     def transaction(self) -> Transaction:
         """A transaction over any queues, which can also acknowledge what was received: all of it takes effect in one
         step, or nothing. Use it with `async with`; see `Transaction`.
@@ -256,7 +293,16 @@ class Producer(Service):
         driver = await self._access_point.get_driver()
         self._max_body = driver.max_body_bytes
         self._packer.namespace = self._access_point.namespace
-        self._outbox = Outbox(driver, self._packer, *self._settings)
+        self._driver = driver
+        if isinstance(self._packer, NamedPacker):
+            if Capability.UNIQUE not in driver.capabilities:
+                raise unsupported(Capability.UNIQUE, next_step="Create the producer without a name")
+            opened = await driver.open_producer(self._packer.name)
+            self._sequences = opened.sequences
+            self._packer.adopt(opened)
+            self._outbox = Outbox(cast("Driver", OnceDriver(driver)), self._packer, *self._settings)
+        else:
+            self._outbox = Outbox(driver, self._packer, *self._settings)
         times = self._transaction_check
         self._preparer = Preparer(driver, self._packer, self._producer_id, times, self._settings[3])
         if self._listener is not None and Capability.TRANSACTIONS in driver.capabilities:

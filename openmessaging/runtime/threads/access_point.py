@@ -129,6 +129,7 @@ class AccessPoint:
         buffer_bytes: int = 32 << 20,
         timeout: float | None = None,
         compression: str = "none",
+        name: str | None = None,
         producer_id: str | None = None,
         transaction_state_check_listener: TransactionStateCheckListener | CheckFunction | None = None,
         transaction_check: TransactionCheck | None = None,
@@ -141,6 +142,8 @@ class AccessPoint:
             buffer_bytes: bytes that may be unsent; `send` waits for room.
             timeout: seconds that a send waits for room, and again for the answer; None: OPERATION_TIMEOUT.
             compression: `none`, `zstd` or `lz4`, per batch.
+            name: makes its sends idempotent, over reconnects and restarts: each is stored once. One producer at a time
+                has a name; when another one starts with it, this one is refused from then on.
             producer_id: what producers have in common that may be asked about each other's prepared messages; None: the
                 attribute PRODUCER_ID, or `default`.
             transaction_state_check_listener: who is asked what became of a prepared message; needed for `prepare`.
@@ -158,6 +161,7 @@ class AccessPoint:
             producer_id=self.producer_id(producer_id),
             listener=transaction_state_check_listener,
             transaction_check=transaction_check,
+            name=None if name is None else check_name(name, "name"),
         )
 
     def create_pull_consumer(

@@ -70,7 +70,7 @@ class Outbox:
         """The bytes of messages that `put_many` will take; raises as that does for bad ones."""
         for message in messages:
             self._packer.full(message.destination)
-        return checked_records(messages, self._max_body).size
+        return checked_records(messages, self._max_body, self._packer.once).size
 
     def put_many(self, messages: Sequence[Message], settlements: Sequence[Settlement] | None = None) -> SendResults:
         """Store a list whole or not at all, in order after what this thread submitted; with `settlements` as one
@@ -80,14 +80,14 @@ class Outbox:
         return self._put_whole(messages, settlements)
 
     def _put_whole(self, messages: Sequence[Message], settlements: Sequence[Settlement] | None = None) -> SendResults:
-        checked = checked_records(messages, self._max_body)
+        checked = checked_records(messages, self._max_body, self._packer.once)
         return send_whole(self._driver, self._packer, messages, checked, self._timeout, settlements)
 
     def submit(self, message: Message) -> Future[SendResult]:
         """Take a message at once; waits only while the box is full. Raises OMSTimeOutException 1410."""
         future: Future[SendResult] = Future()
         try:
-            record = checked_record(message, self._max_body)
+            record = checked_record(message, self._max_body, self._packer.once)
             name = self._packer.full(message.destination)
         except OMSRuntimeException as failure:
             future.set_exception(failure)

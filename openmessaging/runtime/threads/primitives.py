@@ -26,6 +26,7 @@ __all__ = [
     "call",
     "call_within",
     "current_scope",
+    "deferred",
     "sleep",
 ]
 
@@ -196,6 +197,16 @@ def call(function: Callable[..., T], *arguments: Any) -> T:
 def call_within(timeout: float, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ARG001 - see below
     """Call a function; the driver bounds the time, for a thread cannot be called back."""
     return function(*arguments)
+
+
+def deferred(function: Callable[..., T], *arguments: Any) -> concurrent.futures.Future[T]:
+    """Call a function now; its result as one to come."""
+    future: concurrent.futures.Future[T] = concurrent.futures.Future()
+    try:
+        future.set_result(function(*arguments))
+    except Exception as failure:
+        future.set_exception(failure)
+    return future
 
 
 def current_scope() -> object:
