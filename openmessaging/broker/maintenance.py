@@ -24,6 +24,8 @@ ROUND = 1.0
 """Seconds between rounds of upkeep."""
 PAUSE = 0.1
 """Seconds until the next try when something failed."""
+_NEVER = float("inf")
+_AT_ONCE = float("-inf")
 SNAPSHOT_BYTES = 64 << 20
 SNAPSHOT_ENTRIES = 100_000
 
@@ -55,8 +57,8 @@ class Maintenance:
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="openmessaging-upkeep", daemon=True)
-        self._dirty = False
-        self._urgent = False
+        self._commit_at = _NEVER
+        """When what is staged and waited for by nobody gets a sync of its own, by the monotonic clock."""
         self._snapshot_index = snapshot_index
         first = next(runner.storage.entries(snapshot_index + 1), None)
         self._snapshot_position = runner.storage.max_position() if first is None else first.position
@@ -108,36 +110,36 @@ class Maintenance:
         return self._snapshots.covered_index()
 
     def _on_dirty(self) -> None:
-        self._dirty = True
-        self._wake.set()
+        if self._commit_at == _NEVER:
+            self._commit_at = self._runner.clock.monotonic() + COMMIT_DELAY
+            self._wake.set()
 
     def _on_urgent(self) -> None:
-        self._urgent = True
-        self._on_dirty()
+        self._commit_at = _AT_ONCE
+        self._wake.set()
 
     def _run(self) -> None:
         clock = self._runner.clock
-        next_round = clock.monotonic() + ROUND
-        next_sync = clock.monotonic() + (self._flush_interval or 0)
-        failed = False
-        while not self._stopping:
+        now = not_before = clock.monotonic()
+        next_round = now + ROUND
+        next_sync = now + (self._flush_interval or 0)
+        while True:
+            self._wake.clear()  # first: whatever comes from here on wakes it
+            if self._stopping:
+                return
             now = clock.monotonic()
-            wait = min(next_round - now, self._patience(), self._until_deadline())
+            due = min(next_round, self._commit_at, now + self._until_deadline())
             if self.compactor.active:
-                wait = 0.0
-            if failed:
-                wait = max(wait, PAUSE)
+                due = now
             if self._flush_interval is not None:
-                wait = min(wait, next_sync - now)
-            if self._dirty and not self._stopping:
-                self._wake.clear()
-            if self._wake.wait(max(wait, 0.0005)):
-                self._wake.clear()
-                if self._dirty and not self._stopping:
-                    continue
+                due = min(due, next_sync)
+            due = max(due, not_before)
+            if self._wake.wait(max(due - now, 0.0005)) and clock.monotonic() < due:
+                continue  # something came: it may be due sooner
             now = clock.monotonic()
             sync = self._flush_interval is not None and now >= next_sync
-            failed = not self._try(full_round=now >= next_round, sync=sync)
+            if not self._try(full_round=now >= next_round, sync=sync):
+                not_before = now + PAUSE
             if self._flush_interval is not None and sync:
                 next_sync = now + self._flush_interval
             if now >= next_round:
@@ -157,10 +159,6 @@ class Maintenance:
             return False
         return True
 
-    def _patience(self) -> float:
-        """Seconds that what is staged may wait for a sync."""
-        return 0 if self._urgent else COMMIT_DELAY if self._dirty else ROUND
-
     def _until_deadline(self) -> float:
         runner = self._runner
         with runner.lock:
@@ -170,14 +168,12 @@ class Maintenance:
     def work(self, *, full_round: bool) -> None:
         """Do what is due; a full round looks after snapshots and space too. Raises OMSRuntimeException 1501."""
         runner = self._runner
-        if self._dirty:
-            self._dirty = False
-            runner.commit_dirty()
+        if self._commit_at != _NEVER:
+            self._commit()
         with runner.lock:
             runner.tick_locked()
-        if self._urgent:
-            self._urgent = self._dirty = False
-            runner.commit_dirty()
+        if self._commit_at == _AT_ONCE:
+            self._commit()
         runner.storage.prepare()
         runner.indexes.take_in()
         if full_round:
@@ -192,6 +188,10 @@ class Maintenance:
                 self._reclaimer.run(self._covered(), self.compactor.keep_from)
             self.compactor.begin()
         self.compactor.step()
+
+    def _commit(self) -> None:
+        self._commit_at = _NEVER  # before it: what is staged meanwhile gets a sync of its own
+        self._runner.commit_dirty()
 
     def _merge_timers(self) -> None:
         with self._runner.lock:

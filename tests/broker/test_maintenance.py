@@ -80,6 +80,29 @@ def test_syncs_of_the_interval_and_of_senders_never_overlap(tmp_path):
     client.close()
 
 
+def test_whoever_wakes_upkeep_all_the_time_holds_nothing_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(maintenance, "ROUND", 60.0)
+    client = open_client(tmp_path, upkeep=True)
+    over = threading.Event()
+
+    def wake():
+        while not over.is_set():
+            client.runner.alarm.on_soon()
+
+    waking = threading.Thread(target=wake)
+    waking.start()
+    client.send("a")
+    group = client.join()
+    client.ack(group, client.fetch(group)[0])
+    storage = client.runner.storage
+    try:
+        eventually(lambda: storage.durable_index() == storage.max_index() and not client.runner._acks)
+    finally:
+        over.set()
+        waking.join()
+        client.close()
+
+
 def test_a_lease_expires_without_anybody_asking(client):
     client.send("a")
     group = client.join(invisible_time=0.02, initial=0)
