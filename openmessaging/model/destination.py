@@ -6,6 +6,7 @@ Source: specification 1.0.0, "namespace" and "queue"; the rules for single chara
 from __future__ import annotations
 
 from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.headers import shown
 
 DEFAULT_NAMESPACE = "default"
 """The namespace of a client that was given no other."""
@@ -71,6 +72,4 @@ def why_invalid(text: str) -> str | None:
 
 
 def _invalid(kind: str, text: object, why: str) -> OMSRuntimeException:
-    shown = repr(text)
-    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-    return error(1418, f"{kind} {shown} is no valid name: {why}", next_step="A right one is `orders`", field=kind)
+    return error(1418, f"{kind} {shown(text)} is no valid name: {why}", next_step="A right one is `orders`", field=kind)

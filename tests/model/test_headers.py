@@ -144,3 +144,8 @@ def test_shown_is_short() -> None:
     assert len(shown("x" * 78)) == 80
     assert len(shown("x" * 1000)) == 80
     assert shown("x" * 1000).endswith("...")
+
+
+def test_a_value_in_an_error_text_has_at_most_80_characters() -> None:
+    assert shown("x" * 78) == f"'{'x' * 78}'"
+    assert shown("x" * 79) == f"'{'x' * 76}..."

@@ -59,6 +59,15 @@ def test_what_is_not_json(document: Any) -> None:
     assert (caught.value.code, caught.value.field) == (1400, "document")
 
 
+@pytest.mark.parametrize("part", ["version", "header", "properties"])
+def test_what_is_missing_is_told_apart_from_what_is_wrong(part: str) -> None:
+    right: dict[str, Any] = {"version": "1.0.0", "header": {"destination": "q"}, "properties": {}}
+    with pytest.raises(OMSMessageFormatException, match=f"{part}: it is required"):
+        from_json({"message": {name: value for name, value in right.items() if name != part}})
+    with pytest.raises(OMSMessageFormatException, match=f"{part}: .* wanted, not 5"):
+        from_json({"message": {**right, part: 5}})
+
+
 def test_errors_are_short_and_name_the_next_step() -> None:
     document = {"message": {"version": "1.0.0", "header": {"destination": "q", "message_key": "a"}, "properties": {}}}
     with pytest.raises(OMSMessageFormatException, match=r"1400 bad request: header.message_key: .* name is messageKey"):
