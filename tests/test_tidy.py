@@ -27,6 +27,8 @@ TESTED_WITH = {
     "simulation/consumers.py": "simulation/test_broker.py",
     "simulation/promises.py": "simulation/test_broker.py",
     "app/listener.py": "app/test_application.py",
+    "app/outbox/django/models.py": "app/outbox/test_relay.py",
+    "app/outbox/django/rows.py": "app/outbox/test_relay.py",
     "app/publisher.py": "app/test_application.py",
     "app/running.py": "app/test_application.py",
     "testing/time.py": "testing/test_app.py",
@@ -160,8 +162,8 @@ def test_every_module_is_used() -> None:
     project = tomllib.loads(text)["project"]
     entries = [*project["scripts"].values(), *(e for group in project["entry-points"].values() for e in group.values())]
     used |= {entry.partition(":")[0] for entry in entries}
-    # `simulation` serves tests, `blocking` is imported by users alone, command groups are loaded when named.
-    public = re.compile(r"openmessaging\.(simulation|blocking|cli)\b")
+    # `simulation` and `testing` serve tests, `blocking` and outboxes are imported by users, command groups when named.
+    public = re.compile(r"openmessaging\.(simulation|blocking|testing|cli|app\.outbox)\b")
     dead = [
         dotted(path)
         for path in MODULES

@@ -13,6 +13,7 @@ from openmessaging.app.codec import Codec, JsonCodec, encode
 from openmessaging.app.health import Health, check
 from openmessaging.app.listener import Listener, Middleware, Watch
 from openmessaging.app.listener import listener as make_listener
+from openmessaging.app.outbox.relay import Outbox, Relay
 from openmessaging.app.plan import Call
 from openmessaging.app.publisher import Publisher
 from openmessaging.app.rules import Rule, Rules
@@ -84,6 +85,7 @@ class App:
         self.grace = grace
         self.listeners: list[Listener] = []
         self.publishers: list[Publisher[Any]] = []
+        self.relays: list[Relay] = []
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         """Functions that stand in for dependencies, for tests; read when the app starts."""
         self.state: dict[str, Any] = {}
@@ -177,6 +179,19 @@ class App:
         """A queue that this app sends to, with the type of its bodies: `await invoices.send(invoice)`."""
         made: Publisher[Any] = Publisher(self, queue, kind, codec or self.codec, description)
         self.publishers.append(made)
+        return made
+
+    def relay(self, outbox: Outbox, *, name: str = "outbox", interval: float = 0.5, batch: int = 100) -> Relay:
+        """Send what waits in an outbox while the app runs: rows of a database become messages, each once.
+
+        Args:
+            outbox: a `SqlOutbox`, a `DjangoOutbox`, or the like.
+            name: of the relay; one of a name may run at a time.
+            interval: seconds between looks into the database; `relay.wake()` after a commit cuts one short.
+            batch: most rows sent in one transaction.
+        """
+        made = Relay(self, outbox, name, interval, batch)
+        self.relays.append(made)
         return made
 
     def middleware(self, function: Middleware) -> Middleware:

@@ -41,6 +41,9 @@ class Running:
             await self._stack.enter_async_context(self.producer)
             if self._app.lifespan is not None:
                 await self._stack.enter_async_context(self._app.lifespan(self._app))
+            for relay in self._app.relays:
+                await relay.start()
+                self._stack.push_async_callback(relay.stop)
             for listener in self._app.listeners:
                 consumer = self._consumer(listener)
                 await consumer.bind_queue(listener.queues, self._served(listener), batch=listener.batch is not None)
