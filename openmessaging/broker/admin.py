@@ -12,11 +12,11 @@ from openmessaging.broker.describe import describe_group, describe_queue
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Trim
 from openmessaging.broker.group import Group
-from openmessaging.broker.looking import Looking
+from openmessaging.broker.replaying import Replaying
 from openmessaging.model.spi import DelayedInfo, GroupInfo, QueueInfo, SubscriptionSpec
 
 
-class Admin(Looking):
+class Admin(Replaying):
     """Resource operations on a runner; each change returns once it is durable."""
 
     # ---- namespaces and queues -----------------------------------------------------------------------------------

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from openmessaging.broker.entry import AnyOperation, Compact, Entry, Generation, Placed, Trim, decode
-from openmessaging.broker.offset_table import OffsetTable
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.runner import Runner
 from openmessaging.model.batch import HEADER, HOLE, Batch, thin
 from openmessaging.model.batch import decode as decode_batch
 from openmessaging.model.message import Record
+from openmessaging.model.offset_table import OffsetTable
 from openmessaging.storage.index import IndexEntry, IndexRewrite
 
 MAX_KEYS = 1 << 20

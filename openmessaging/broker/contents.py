@@ -178,6 +178,11 @@ class StoredContents:
                 at += taken
         return min(at, end), holes
 
+    def raw(self, partition_id: int, offset: int) -> tuple[int, bytes]:
+        """See `Contents.raw`."""
+        entry = self._entry(partition_id, offset)
+        return entry.base_offset, self._storage.read(entry.position, entry.size)
+
     def before(self, partition_id: int, offset: int) -> int | None:
         """The first offset of the last batch that begins before an offset, None when there is none."""
         entry = self._indexes.before(partition_id, offset)

@@ -14,11 +14,14 @@ from openmessaging.broker.draft import Draft
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.state import Contents
-from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
+from openmessaging.model.replay import Refused
 
 PREFIX = "dead-letter."
 """First characters of the properties that a dead letter gains."""
+REDRIVES = f"{PREFIX}redrives"
+"""Property that counts how often a message was sent back."""
 _REASON_CHARACTERS = 1_000
 
 
@@ -55,12 +58,21 @@ def bury(
     return None
 
 
-def move(draft: Draft, contents: Contents, lease: HeldLease, spans: list[tuple[int, int]], target: str | None) -> None:
+def move(
+    draft: Draft,
+    contents: Contents,
+    lease: HeldLease,
+    spans: list[tuple[int, int]],
+    target: str | None,
+    max_redrives: int,
+) -> list[Refused]:
     """Add dead letters to the draft as messages of `target` (None: the queue each came from), without what they
-    gained; they keep their ids, their priority, and their partition where the queue has it.
+    gained but for how often they were sent back; they keep their ids, their priority, and their partition where the
+    queue has it. Returns those that stay: of unknown origin, or sent back `max_redrives` times before.
 
-    Raises 1418 for a message that came from no queue, and what `Draft.require_queue` raises.
+    Raises what `Draft.require_queue` raises.
     """
+    refused: list[Refused] = []
     partition = lease.cursor.partition
     found: dict[tuple[str, int | None, int | None], list[Record]] = {}
     for start, end in spans:
@@ -68,14 +80,17 @@ def move(draft: Draft, contents: Contents, lease: HeldLease, spans: list[tuple[i
             record = original(contents, partition.id, offset)
             properties = record.properties or {}
             name = target or properties.get(f"{PREFIX}queue")
+            times = properties.get(REDRIVES, 0)
+            times = times if isinstance(times, int) else 0
             if not isinstance(name, str):
-                text = f"the message at offset {offset} does not say which queue it came from"
-                raise error(
-                    1418, text, next_step="Name a target queue (`oms dead-letter redrive --to`)", field=f"{PREFIX}queue"
-                )
+                refused.append(Refused(offset, "it does not say which queue it came from"))
+                continue
+            if times >= max_redrives:
+                refused.append(Refused(offset, f"it was sent back {times} times and died again each time"))
+                continue
             number = properties.get(f"{PREFIX}partition")
             kept = {key: value for key, value in properties.items() if not key.startswith(PREFIX)}
-            record.properties = kept or None
+            record.properties = {**kept, REDRIVES: times + 1}
             draft.require_queue(name)
             if isinstance(number, int):
                 number = draft.base(str(properties.get(f"{PREFIX}queue")), number)
@@ -86,6 +101,7 @@ def move(draft: Draft, contents: Contents, lease: HeldLease, spans: list[tuple[i
     for (name, number, priority), records in found.items():
         for batch in batches(records, draft.now_ms):
             draft.place(name, number, batch, priority)
+    return refused
 
 
 def _offsets(contents: Contents, partition: Partition, start: int, end: int) -> Iterable[int]:

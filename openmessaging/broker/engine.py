@@ -26,6 +26,7 @@ from openmessaging.broker.lease import HeldLease, held_ranges
 from openmessaging.broker.state import Contents
 from openmessaging.broker.transactions import Decision, Settled
 from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.replay import Refused
 from openmessaging.model.spi import OutgoingBatch
 from openmessaging.storage.timer_index import TimerIndex
 
@@ -221,17 +222,32 @@ class Engine(Administration):
         return Entry(now_ms, (Extend(lease_id, now_ms + int(invisible_time * 1000)),))
 
     def decide_move(
-        self, now_ms: int, group_id: int, lease_id: int, offsets: Sequence[int] | None, target: str | None = None
-    ) -> Entry:
+        self,
+        now_ms: int,
+        group_id: int,
+        lease_id: int,
+        offsets: Sequence[int] | None,
+        target: str | None,
+        max_redrives: int,
+    ) -> tuple[Entry, list[Refused]]:
         """Redrive dead letters: send them to `target` (None: where each came from) under their old ids, and settle
-        them here, in one entry. Raises 1418 as `decide_ack` and for a message of unknown origin, 1404, 1405, 1416."""
+        them here, in one entry. Those that are refused stay in the lease, see `dead_letter.move`.
+
+        Raises 1418 as `decide_ack`, 1404, 1405, 1416.
+        """
         lease = self.held(group_id, lease_id)
         spans = None if offsets is None else held_ranges(lease, offsets)
         draft = Draft(self, self.limits, now_ms)
         moved = ranges.pairs(lease.left) if spans is None else spans
-        dead_letter.move(draft, self.contents, lease, moved, target)
-        draft.operations.append(Settle(lease_id, spans))
-        return draft.entry()
+        refused = dead_letter.move(draft, self.contents, lease, moved, target, max_redrives)
+        if refused:
+            settled = [bound for pair in moved for bound in pair]
+            for each in refused:
+                ranges.subtract(settled, each.offset, each.offset + 1)
+            spans = ranges.pairs(settled)
+        if spans != []:
+            draft.operations.append(Settle(lease_id, spans))
+        return draft.entry(), refused
 
     def tick(self, now_ms: int) -> Entry | None:
         """End leases that have expired, roll back what was prepared too long ago, and wake groups whose retries are

@@ -263,6 +263,31 @@ class Remember(Operation, tag=35, frozen=True):
     """How long keys of this queue are remembered."""
 
 
+class CreateCopy(Operation, tag=52, frozen=True):
+    """Copying from a queue to another begins: an offset per partition to begin and to end with."""
+
+    name: str
+    source: str
+    target: str
+    starts: list[int]
+    ends: list[int]
+    keep: bool
+
+
+class AdvanceCopy(Operation, tag=53, frozen=True):
+    """The batches of this entry are copies; how far a partition is copied by now."""
+
+    name: str
+    number: int
+    offset: int
+
+
+class EndCopy(Operation, tag=54, frozen=True):
+    """A copy is complete or given up, and forgotten."""
+
+    name: str
+
+
 AnyOperation = (
     CreateNamespace
     | DeleteNamespace
@@ -290,6 +315,9 @@ AnyOperation = (
     | Compact
     | OpenProducer
     | Remember
+    | CreateCopy
+    | AdvanceCopy
+    | EndCopy
 )
 
 

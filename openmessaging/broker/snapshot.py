@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from openmessaging.broker.copy import Copy
 from openmessaging.broker.group import Group
 from openmessaging.broker.hall import Prepared
 from openmessaging.broker.lease import HeldLease
@@ -94,6 +95,7 @@ class _State(msgspec.Struct, array_like=True, gc=False):
     time: _Time | None = None
     transactions: _Transactions | None = None
     compactions: list[_Compaction] = []
+    copies: list[Copy] = []
 
 
 def dump(state: State) -> bytes:
@@ -110,6 +112,7 @@ def dump(state: State) -> bytes:
             _dump_time(queues),
             _dump_transactions(state),
             [_Compaction(x.id, x.generation, x.compacted, x.holes, x.first_index) for x in compacted],
+            [copy for _, copy in sorted(state.copies.items())],
         )
     )
 
@@ -167,6 +170,7 @@ def load(state: State, data: bytes) -> None:
             state.add_shelf(state.queues[shelf.queue], shelf.number, shelf.id, shelf.start, shelf.end).load(
                 shelf.dumped
             )
+    state.copies = {copy.name: copy for copy in stored.copies}
     for compaction in stored.compactions:
         partition = state.partitions[compaction.partition_id]
         partition.generation = partition.indexed = compaction.generation

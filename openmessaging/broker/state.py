@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from openmessaging.broker import entry as ops
+from openmessaging.broker.copy import Copy
 from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.entry import Entry
 from openmessaging.broker.group import Group
@@ -40,6 +41,10 @@ class Contents(Protocol):
 
     def message(self, partition_id: int, offset: int) -> tuple[BatchHeader, dict[str, Any], Record, int]:
         """Header and shared headers of its batch, the message, and its place in the batch (0 is the first)."""
+        ...
+
+    def raw(self, partition_id: int, offset: int) -> tuple[int, bytes]:
+        """First offset and bytes of the batch that holds or, of a compacted partition, follows an offset."""
         ...
 
     def live(self, partition_id: int, start: int, end: int, wanted: int) -> tuple[int, list[tuple[int, int]]]:
@@ -71,6 +76,8 @@ class State:
         self.groups: dict[int, Group] = {}
         self.leases: dict[int, HeldLease] = {}
         self.next_queue_id = self.next_partition_id = self.next_group_id = self.next_lease_id = 1
+        self.copies: dict[str, Copy] = {}
+        """By name."""
         self.woken: set[int] = set()
         """Ids of groups that may have got something to receive; whoever wakes receivers takes them out."""
         self.grown: set[int] = set()
@@ -341,6 +348,17 @@ class State:
             partition.generation, partition.compacted = operation.number, operation.end
             partition.holes, partition.first_index = operation.holes, operation.first_index
 
+    def _create_copy(self, operation: ops.CreateCopy, _: int) -> None:
+        x = operation
+        self.copies[x.name] = Copy(x.name, x.source, x.target, list(x.starts), list(x.ends), x.keep)
+
+    def _advance_copy(self, operation: ops.AdvanceCopy, _: int) -> None:
+        if (copy := self.copies.get(operation.name)) is not None:
+            copy.positions[operation.number] = operation.offset
+
+    def _end_copy(self, operation: ops.EndCopy, _: int) -> None:
+        self.copies.pop(operation.name, None)
+
 
 def merged(config: GroupConfig, changes: dict[str, Any]) -> GroupConfig:
     """Settings with some replaced. Raises msgspec.ValidationError for a wrong type."""
@@ -374,4 +392,7 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.Decide: lambda state, operation, _: state.prepared.decide(operation.transaction_id, operation.committed),
     ops.Generation: State._generation,
     ops.Compact: State._compact,
+    ops.CreateCopy: State._create_copy,
+    ops.AdvanceCopy: State._advance_copy,
+    ops.EndCopy: State._end_copy,
 }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import click
 
+from openmessaging import blocking as oms
 from openmessaging.cli.failure import NOTHING
-from openmessaging.cli.letters import Redrive, letters
 from openmessaging.cli.line import to_line
 from openmessaging.cli.options import connected, store_options
 from openmessaging.cli.output import as_text, as_time, counting, print_fields, print_json, print_table
+from openmessaging.runtime.choice import choice
 
 
 @click.group("dead-letter")
@@ -23,7 +26,7 @@ def command() -> None:
 def list_letters(queue: str, group: str, url: str | None, as_json: bool) -> None:
     """List the dead letters of GROUP of QUEUE that were not sent back, the oldest first."""
     with connected(url) as access_point:
-        found = list(letters(access_point, queue, group))
+        found = access_point.resource_manager().dead_letters(queue, group)
     if as_json:
         for message in found:
             print_json(to_line(message))
@@ -50,7 +53,8 @@ def list_letters(queue: str, group: str, url: str | None, as_json: bool) -> None
 def show(ctx: click.Context, queue: str, group: str, message_id: str, url: str | None, as_json: bool) -> None:
     """Show one dead letter of GROUP of QUEUE with its properties and body; exit code 3 when it is not there."""
     with connected(url) as access_point:
-        message = next((each for each in letters(access_point, queue, group) if each.message_id == message_id), None)
+        found = access_point.resource_manager().dead_letters(queue, group)
+        message = next((each for each in found if each.message_id == message_id), None)
     if message is None:
         click.echo(f"no dead letter of {group} of {queue} has the id {message_id}", err=True)
         ctx.exit(NOTHING)
@@ -66,35 +70,81 @@ def show(ctx: click.Context, queue: str, group: str, message_id: str, url: str |
 @click.argument("queue")
 @click.argument("group")
 @click.option("--to", metavar="QUEUE", help="Send them to this queue instead of the one each came from.")
+@click.option("--where", multiple=True, metavar="NAME=VALUE", help="Only those whose property, or key, has this value.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="At most so many messages a second.")
-@click.option("--max", "maximum", type=click.IntRange(min=1), help="At most so many messages, the oldest ones.")
+@click.option("--limit", "--max", type=click.IntRange(min=1), help="At most so many messages, the oldest ones.")
+@click.option(
+    "--max-redrives",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="What was sent back so often before stays.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say how many there are.")
 @store_options
 def redrive(
     queue: str,
     group: str,
     to: str | None,
+    where: tuple[str, ...],
     rate: float | None,
-    maximum: int | None,
+    limit: int | None,
+    max_redrives: int,
     dry_run: bool,
     url: str | None,
     as_json: bool,
 ) -> None:
     """Send the dead letters of GROUP of QUEUE back to the queue they came from.
 
-    They keep their message id, key and body, and lose the properties that said why they were dead. Each is sent and
-    taken from the dead letters in one step: a crash loses none and doubles none.
+    They keep their message id, key and body, and lose the properties that said why they were dead; the property
+    dead-letter.redrives counts how often they were sent back. Each is sent and taken from the dead letters in one step:
+    a crash loses none and doubles none. One that cannot go back stays where it is.
     """
+    chosen = choice(_conditions(where))
     with connected(url) as access_point:
-        job = Redrive(access_point, queue, group, to)
-        count = job.waiting if maximum is None else min(job.waiting, maximum)
-        if not dry_run:
+        manager = access_point.resource_manager()
+        if dry_run:
+            found = manager.dead_letters(queue, group)
+            matched = sum(map(chosen, found))
+            count, there, stay = matched if limit is None else min(matched, limit), len(found), []
+        else:
             with counting("sent back") as advance:
-                count = job.run(count, rate, advance)
+                report = manager.redrive(
+                    queue,
+                    group,
+                    to=to,
+                    where=chosen,
+                    rate=rate,
+                    limit=limit,
+                    max_redrives=max_redrives,
+                    progress=advance,
+                )
+            count, there, stay = report.redriven, report.found, report.refused
+        name = manager.describe_group(queue, group).dead_letter_queue
     if as_json:
-        print_json({"queue": job.dead_letter_queue, "redriven": 0 if dry_run else count, "found": job.waiting})
-    else:
-        print(f"{count:,} of {job.waiting:,} dead letters {'would be' if dry_run else 'were'} sent back")
+        print_json({"queue": name, "redriven": 0 if dry_run else count, "found": there, "refused": stay})
+        return
+    print(f"{count:,} of {there:,} dead letters {'would be' if dry_run else 'were'} sent back")
+    for each in stay:
+        click.echo(f"offset {each.offset} stays: {each.reason}", err=True)
+
+
+def _conditions(where: Sequence[str]) -> Callable[[oms.Message], bool] | None:
+    """The values that are asked for; they are compared as text. Raises click.UsageError."""
+    if not where:
+        return None
+    wanted: dict[str, str] = {}
+    for text in where:
+        name, mark, value = text.partition("=")
+        if not mark:
+            raise click.UsageError(f"--where {text}: give NAME=VALUE.")
+        wanted[name] = value
+
+    def chosen(message: oms.Message) -> bool:
+        found = {name: message.message_key if name == "key" else message.properties.get(name) for name in wanted}
+        return all(found[name] is not None and str(found[name]) == value for name, value in wanted.items())
+
+    return chosen
 
 
 def _number(value: object) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from openmessaging.model.replay import BlockingReplays, Refused
 from openmessaging.model.spi import (
     Capability,
     DelayedInfo,
@@ -64,6 +65,14 @@ class BlockingSubscription(Protocol):
         """Let a lease last that many seconds from now; returns the new deadline in ms."""
         ...
 
+    def move(
+        self, lease_id: int, offsets: Sequence[int] | None, target: str | None, max_redrives: int
+    ) -> list[Refused]:
+        """Send dead letters to `target` (None: where each came from) under their old ids and settle them here, in one
+        step; returns when that is durable. Those of unknown origin, and those sent back `max_redrives` times before,
+        stay in the lease and are returned. Raises as `ack`, and 1404. Needs REDRIVE."""
+        ...
+
     def flush(self) -> None:
         """Return when every settlement made so far is durable."""
         ...
@@ -73,7 +82,7 @@ class BlockingSubscription(Protocol):
         ...
 
 
-class BlockingDriver(Protocol):
+class BlockingDriver(BlockingReplays, Protocol):
     """A messaging system reached by one access point, see `Driver`."""
 
     capabilities: frozenset[Capability]
@@ -195,10 +204,6 @@ class BlockingDriver(Protocol):
     def seek_group(self, queue: str, group: str, to: str | Sequence[int | None]) -> None:
         """Move a group to `earliest`, `latest`, `offset:<n>` (of every partition) or `ts:<ms>`, or to an offset per
         partition (None: it stays); its leases in what moves end."""
-        ...
-
-    def peek(self, queue: str, group: str, max_messages: int, max_bytes: int) -> list[Delivery]:
-        """What the group's next fetch would bring, without leasing it (lease_id 0). Raises 1404. Needs PEEK."""
         ...
 
     def delete_group(self, queue: str, group: str) -> None:

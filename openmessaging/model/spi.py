@@ -16,6 +16,8 @@ import msgspec
 
 from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.batch import Batch
+from openmessaging.model.replay import Delivery as Delivery
+from openmessaging.model.replay import Replays
 from openmessaging.model.subscription import Subscription as Subscription
 from openmessaging.model.unique import Original, ProducerEpoch, Unique
 
@@ -152,25 +154,6 @@ class SubscriptionSpec(msgspec.Struct, frozen=True):
     """Whether `config` replaces the settings of an existing group."""
 
 
-class Delivery(msgspec.Struct, eq=False):
-    """Messages of one batch handed out under one lease, still encoded: the driver's answer to `fetch`.
-
-    They are the messages `first` to `last` (exclusive, places in the batch) of `data`, the encoded batch.
-    """
-
-    destination: str
-    partition: int
-    base_offset: int
-    """Offset of the batch's first message (place 0, not place `first`)."""
-    store_ms: int
-    data: bytes
-    first: int
-    last: int
-    lease_id: int = 0
-    attempt: int = 1
-    deadline_ms: int = 0
-
-
 class QueueInfo(msgspec.Struct, frozen=True):
     """A queue as `describe` shows it."""
 
@@ -221,7 +204,7 @@ class DelayedInfo(msgspec.Struct, frozen=True):
     """Of its body."""
 
 
-class Driver(Protocol):
+class Driver(Replays, Protocol):
     """A messaging system reached by one access point."""
 
     capabilities: frozenset[Capability]
@@ -354,10 +337,6 @@ class Driver(Protocol):
     async def seek_group(self, queue: str, group: str, to: str | Sequence[int | None]) -> None:
         """Move a group to `earliest`, `latest`, `offset:<n>` (of every partition) or `ts:<ms>`, or to an offset per
         partition (None: it stays); its leases in what moves end."""
-        ...
-
-    async def peek(self, queue: str, group: str, max_messages: int, max_bytes: int) -> list[Delivery]:
-        """What the group's next fetch would bring, without leasing it (lease_id 0). Raises 1404. Needs PEEK."""
         ...
 
     async def delete_group(self, queue: str, group: str) -> None:

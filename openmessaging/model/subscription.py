@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from openmessaging.model.spi import Delivery
+from openmessaging.model.replay import Delivery, Refused
 
 
 class Subscription(Protocol):
@@ -39,6 +38,14 @@ class Subscription(Protocol):
 
     def extend(self, lease_id: int, invisible_time: float) -> int:
         """Let a lease last that many seconds from now; returns the new deadline in ms. Raises as `ack`."""
+        ...
+
+    async def move(
+        self, lease_id: int, offsets: Sequence[int] | None, target: str | None, max_redrives: int
+    ) -> list[Refused]:
+        """Send dead letters to `target` (None: where each came from) under their old ids and settle them here, in one
+        step; returns when that is durable. Those of unknown origin, and those sent back `max_redrives` times before,
+        stay in the lease and are returned. Raises as `ack`, and 1404. Needs REDRIVE."""
         ...
 
     async def flush(self) -> None:

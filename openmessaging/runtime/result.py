@@ -8,9 +8,23 @@ from typing import Any, overload
 import msgspec
 
 from openmessaging.model.batch import make_id
+from openmessaging.model.replay import Refused
 from openmessaging.model.spi import Durability, Placement
 
 _NOWHERE = Placement(-1, -1, -1, Durability.MEMORY)
+
+
+class RedriveReport(msgspec.Struct, frozen=True):
+    """What became of a redrive."""
+
+    found: int
+    """Dead letters there were."""
+    matched: int
+    """Those that the condition chose."""
+    redriven: int
+    """Those that were sent back."""
+    refused: list[Refused]
+    """Those that may not be: of unknown origin, or sent back too often."""
 
 
 class SentOrigin(msgspec.Struct, gc=False, eq=False):

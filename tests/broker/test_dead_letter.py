@@ -1,11 +1,12 @@
 import pytest
 
 from openmessaging.broker import copying
+from openmessaging.broker.dead_letter import REDRIVES
 from openmessaging.broker.draft import Limits
 from openmessaging.broker.entry import CreateQueue, Retry, Settle
 from openmessaging.model.batch import KEYED, OWN_IDS, decode
 from openmessaging.model.message import Record
-from tests.broker.harness import QUEUE, Broker, code_of
+from tests.broker.harness import QUEUE, Broker
 
 DEAD = f"{QUEUE}.g.dead-letter"
 
@@ -103,7 +104,7 @@ def test_what_cannot_be_read_stays():
 def redrive(broker: Broker, target: str | None = None):
     group = broker.join("again", DEAD)
     (lease,) = broker.receive(group)
-    return broker.do(broker.engine.decide_move(broker.now, group.id, lease.lease_id, None, target))
+    return broker.do(broker.engine.decide_move(broker.now, group.id, lease.lease_id, None, target, 5)[0])
 
 
 def test_redrive_goes_back_under_the_old_id():
@@ -112,7 +113,8 @@ def test_redrive_goes_back_under_the_old_id():
     entry = redrive(broker)
     assert [type(operation) for operation in entry.operations] == [Settle]
     back = stored(entry)
-    assert back == [Record(b"0", "k", None, dead[0].headers), Record(b"1", None, {"p": 1}, dead[1].headers)]
+    once = {REDRIVES: 1}
+    assert back == [Record(b"0", "k", once, dead[0].headers), Record(b"1", None, {"p": 1, **once}, dead[1].headers)]
     assert entry.placed[0].base_offset == 2
     assert broker.engine.group(DEAD, "again").lag() == 0
     assert broker.engine.group(QUEUE, "g").lag() == 2
@@ -152,10 +154,36 @@ def test_redrive_of_what_is_no_dead_letter():
     group = broker.join()
     (lease,) = broker.receive(group)
     move = broker.engine.decide_move
-    assert code_of(move, broker.now, group.id, lease.lease_id, [0]) == 1418
-    entry = broker.do(move(broker.now, group.id, lease.lease_id, [1], "default://other"))
+    entry, refused = move(broker.now, group.id, lease.lease_id, [0], None, 5)
+    assert (entry.operations, [each.offset for each in refused]) == ([], [0])
+    entry = broker.do(move(broker.now, group.id, lease.lease_id, [1], "default://other", 5)[0])
     assert entry.operations[-1] == Settle(lease.lease_id, [(1, 2)])
     assert broker.engine.leases[lease.lease_id].left == [0, 1]
+
+
+def test_one_letter_that_must_stay_does_not_stop_the_others():
+    broker, _ = buried(Record(b"0"), Record(b"1", None, {REDRIVES: 2}), Record(b"2"))
+    broker.send(Record(b"of unknown origin"), queue=DEAD)
+    group = broker.join("again", DEAD)
+    (lease,) = broker.receive(group, 10)
+    entry, refused = broker.engine.decide_move(broker.now, group.id, lease.lease_id, None, None, 2)
+    broker.do(entry)
+    assert [record.data for record in stored(entry)] == [b"0", b"2"]
+    assert [(each.offset, each.reason[:11]) for each in refused] == [(1, "it was sent"), (3, "it does not")]
+    assert broker.engine.leases[lease.lease_id].left == [1, 2, 3, 4]
+    assert group.lag() == 2
+
+
+def test_redrives_are_counted_over_deaths():
+    broker, _ = buried(Record(b"0"))
+    for times in (1, 2, 3):
+        assert stored(redrive(broker))[0].properties == {REDRIVES: times}
+        group = broker.engine.group(QUEUE, "g")
+        (lease,) = broker.receive(group)
+        assert stored(broker.nack(group, lease.lease_id))[0].properties[REDRIVES] == times
+    group = broker.engine.group(DEAD, "again")
+    (lease,) = broker.receive(group)
+    assert broker.engine.decide_move(broker.now, group.id, lease.lease_id, None, None, 3)[1][0].offset == 3
 
 
 @pytest.mark.parametrize("reading", [True, False])

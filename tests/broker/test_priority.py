@@ -143,7 +143,7 @@ def test_dead_letters_come_back_into_their_lane():
     dead = broker.join("again", group.dead_letter_queue)
     assert len(dead.queue.partitions) == 1, "dead letters lie in the order of their death"
     (letter,) = broker.receive(dead)
-    broker.do(broker.engine.decide_move(broker.now, dead.id, letter.lease_id, None))
+    broker.do(broker.engine.decide_move(broker.now, dead.id, letter.lease_id, None, None, 5)[0])
     lane = group.queue.lanes[1, 9]
     assert (lane.end, lane.number) == (2, 2)
     (lease,) = broker.receive(group)

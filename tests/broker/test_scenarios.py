@@ -109,7 +109,7 @@ class Player:
 
     def redrive(self, queue: str, group: str, lease: str) -> Entry:
         found = self.group(queue, group)
-        return self.broker.do(self.broker.engine.decide_move(self.broker.now, found.id, int(lease), None))
+        return self.broker.do(self.broker.engine.decide_move(self.broker.now, found.id, int(lease), None, None, 5)[0])
 
     def trim(self, queue: str, offset: str) -> Entry:
         partition = self.broker.engine.queue(f"default://{queue}").partitions[0]

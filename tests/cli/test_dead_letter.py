@@ -37,7 +37,7 @@ def test_redrive_keeps_id_key_and_properties(oms_cli: Oms) -> None:
     assert [message["message_id"] for message in back] == ids
     assert [message["body"] for message in back] == ["body 0", "body 1", "body 2"]
     assert {message["key"] for message in back} == {"k"}
-    assert back[0]["properties"] == {"price": 2.5}
+    assert back[0]["properties"] == {"price": 2.5, "dead-letter.redrives": 1}
 
 
 def test_dry_run_and_max(oms_cli: Oms) -> None:
@@ -48,6 +48,7 @@ def test_dry_run_and_max(oms_cli: Oms) -> None:
         "queue": "default://orders.billing.dead-letter",
         "redriven": 0,
         "found": 5,
+        "refused": [],
     }
     assert oms_cli.json(*redrive, "--max", "2")["redriven"] == 2
     assert [letter["message_id"] for letter in oms_cli.lines("dead-letter", "list", *LETTERS)] == ids[2:]
@@ -65,7 +66,21 @@ def test_to_another_queue(oms_cli: Oms) -> None:
 def test_a_message_of_unknown_origin_stays(oms_cli: Oms) -> None:
     oms_cli.bury(1)
     oms_cli("send", "orders.billing.dead-letter", "by hand")
-    found = oms_cli.error("dead-letter", "redrive", *LETTERS)
-    assert found["code"] == 1418
-    assert "--to" in found["next_step"]
-    assert len(oms_cli.lines("dead-letter", "list", *LETTERS)) == 2
+    assert oms_cli.json("dead-letter", "redrive", *LETTERS)["redriven"] == 1
+    assert len(oms_cli.lines("dead-letter", "list", *LETTERS)) == 1
+    assert oms_cli.json("dead-letter", "redrive", *LETTERS, "--to", "orders")["redriven"] == 1
+    assert oms_cli.lines("dead-letter", "list", *LETTERS) == []
+
+
+def test_where_and_the_guard_against_loops(oms_cli: Oms) -> None:
+    oms_cli.bury(2)
+    oms_cli("send", "orders.billing.dead-letter", "of unknown origin", "--key", "u")
+    redrive = ("dead-letter", "redrive", *LETTERS)
+    assert oms_cli.json(*redrive, "--where", "key=none")["redriven"] == 0
+    assert oms_cli(*redrive, "--where", "price=2.5", "--where", "key=k", "--dry-run").stdout.startswith("2 of 3")
+    result = oms_cli(*redrive)
+    assert result.stdout == "2 of 3 dead letters were sent back\n"
+    assert "offset 2 stays: it does not say which queue it came from" in result.stderr
+    oms_cli("receive", "orders", "--group", "billing", "--timeout", "0")
+    assert [each["offset"] for each in oms_cli.json(*redrive)["refused"]] == [2]
+    oms_cli.error(*redrive, "--where", "key", code=2)

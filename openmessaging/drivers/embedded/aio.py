@@ -18,6 +18,7 @@ from openmessaging.broker.transactor import Transactor
 from openmessaging.broker.wakeups import Wake
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
 from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.replay import CopyInfo, Refused, TableView
 from openmessaging.model.spi import (
     DelayedInfo,
     Delivery,
@@ -254,6 +255,36 @@ class EmbeddedDriver:
         """What the group's next fetch would bring."""
         return self._blocking.peek(queue, group, max_messages, max_bytes)
 
+    async def begin_copy(
+        self, name: str, source: str, target: str, bounds: Sequence[tuple[int, int]], keep: bool
+    ) -> CopyInfo:
+        """Begin a copy, or take up the one of that name."""
+        return await asyncio.to_thread(self._blocking.begin_copy, name, source, target, bounds, keep)
+
+    async def advance_copy(self, name: str, max_messages: int) -> CopyInfo:
+        """Copy about that many messages more."""
+        return await asyncio.to_thread(self._blocking.advance_copy, name, max_messages)
+
+    async def list_copies(self) -> list[CopyInfo]:
+        """Copies under way, and those that are remembered."""
+        return self._blocking.list_copies()
+
+    async def end_copy(self, name: str) -> None:
+        """Give a copy up, or forget it."""
+        await asyncio.to_thread(self._blocking.end_copy, name)
+
+    async def open_view(self, destination: str) -> TableView:
+        """See a queue as it is now."""
+        return self._blocking.open_view(destination)
+
+    async def renew_view(self, view_id: int) -> None:
+        """Go on with a view."""
+        self._blocking.renew_view(view_id)
+
+    async def close_view(self, view_id: int) -> None:
+        """It is not needed any more."""
+        self._blocking.close_view(view_id)
+
     async def delete_group(self, queue: str, group: str) -> None:
         """Raises 1404 when missing."""
         await asyncio.to_thread(self._blocking.delete_group, queue, group)
@@ -286,6 +317,12 @@ class EmbeddedSubscription:
             lambda wake: receive(group, max_messages, max_bytes, wake),
             lambda wake: self.runner.forget_receiver(group, wake),
         )
+
+    async def move(
+        self, lease_id: int, offsets: Sequence[int] | None, target: str | None, max_redrives: int
+    ) -> list[Refused]:
+        """Send dead letters back and settle them here, in one step."""
+        return await asyncio.to_thread(self._blocking.move, lease_id, offsets, target, max_redrives)
 
     async def flush(self) -> None:
         """Return when every settlement made so far is durable."""

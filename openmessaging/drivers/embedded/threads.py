@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from openmessaging.broker.admin import Admin
-from openmessaging.broker.entry import Extend
+from openmessaging.broker.engine import Engine
+from openmessaging.broker.entry import Entry, Extend
 from openmessaging.broker.group import Group
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.store import Store
@@ -16,6 +17,7 @@ from openmessaging.broker.transactions import Settled
 from openmessaging.broker.transactor import Transactor
 from openmessaging.broker.wakeups import Wake
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, error
+from openmessaging.model.replay import Refused
 from openmessaging.model.spi import Capability, Delivery, OutgoingBatch, Placement, SubscriptionSpec
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
 from openmessaging.model.unique import ProducerEpoch
@@ -158,11 +160,20 @@ class BlockingSubscription:
         group_id = self.group.id
         self.runner.give_back(lambda engine, now_ms: engine.decide_release(now_ms, group_id, lease_id, offsets))
 
-    def move(self, lease_id: int, offsets: Sequence[int] | None, target: str | None) -> None:
-        """Send dead letters to `target` (None: where each came from) under their old ids and settle them here, in one
-        step; returns when that is durable. Raises 1418, 1404, 1405, 1416 as `Engine.decide_move`."""
+    def move(
+        self, lease_id: int, offsets: Sequence[int] | None, target: str | None, max_redrives: int
+    ) -> list[Refused]:
+        """Send dead letters back and settle them here, in one step; returns those that stay."""
         group_id = self.group.id
-        self.runner.change(lambda engine, now_ms: engine.decide_move(now_ms, group_id, lease_id, offsets, target))
+        refused: list[Refused] = []
+
+        def decide(engine: Engine, now_ms: int) -> Entry:
+            entry, stay = engine.decide_move(now_ms, group_id, lease_id, offsets, target, max_redrives)
+            refused.extend(stay)
+            return entry
+
+        self.runner.change(decide)
+        return refused
 
     def extend(self, lease_id: int, invisible_time: float) -> int:
         """Let a lease last longer; returns its new deadline in ms."""

@@ -24,6 +24,7 @@ from openmessaging.runtime.aio.pull import PullConsumer
 from openmessaging.runtime.aio.push import PushConsumer
 from openmessaging.runtime.aio.resources import ResourceManager
 from openmessaging.runtime.aio.stream import StreamingConsumer
+from openmessaging.runtime.aio.table import Table
 from openmessaging.runtime.membership import Membership
 from openmessaging.runtime.prepared import CheckFunction, TransactionStateCheckListener
 from openmessaging.runtime.state import ServiceState, not_started
@@ -233,6 +234,10 @@ class AccessPoint:
     def create_streaming_consumer(self) -> StreamingConsumer:
         """A consumer that walks partitions both ways and leaves groups alone."""
         return StreamingConsumer(self)
+
+    def table(self, queue: str) -> Table:
+        """A queue as a table: of each key the newest message. Raises OMSRuntimeException 1418 for an invalid name."""
+        return Table(self, queue)
 
     def create_consumer(self, queue: str | Iterable[str] | None = None, group: str | None = None) -> PullConsumer:
         """As `create_pull_consumer` (the name of 1.0.0-alpha)."""

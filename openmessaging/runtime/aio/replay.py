@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from openmessaging.model.errors import error
 from openmessaging.model.message import Message
+from openmessaging.model.replay import CopyInfo
 from openmessaging.model.spi import Capability, QueueInfo
 from openmessaging.runtime.aio.primitives import Driver, sleep
+from openmessaging.runtime.aio.redrive import Redrive, letters
+from openmessaging.runtime.choice import Where, choice
 from openmessaging.runtime.positions import (
     READ_MESSAGES,
     Position,
@@ -23,11 +27,15 @@ from openmessaging.runtime.positions import (
     split_key,
 )
 from openmessaging.runtime.required import require
+from openmessaging.runtime.result import RedriveReport
 
 if TYPE_CHECKING:
     from openmessaging.runtime.aio.access_point import AccessPoint
 
 PEEK_BYTES = 8 << 20
+COPY_MESSAGES = 10_000
+MAX_REDRIVES = 3
+"""Times that a message may be sent back from the dead letters, unless the call says more."""
 
 
 class Replay:
@@ -114,6 +122,105 @@ class Replay:
                     if (message.offset or 0) < ends[number] and (key is None or message.message_key == key):
                         yield message
                 await sleep(0)
+
+    async def copy_queue(
+        self,
+        source: str,
+        target: str,
+        start: Position = "earliest",
+        end: Position = "latest",
+        *,
+        name: str | None = None,
+        progress: Callable[[CopyInfo], object] | None = None,
+    ) -> CopyInfo:
+        """Copy messages to another queue, with their keys, properties, ids and order; groups are left alone.
+
+        A copy that was cut off, by a crash too, goes on where it was when it is called again with the same name, or
+        without a name for the same queues: nothing is left out and nothing doubled. Its bounds are those it began with.
+        A copy with a name is remembered when it is complete, and not made again; see `list_copies` and `end_copy`.
+
+        Args:
+            source: the queue to copy from.
+            target: the queue to copy to, created when missing.
+            start: the first message, as `seek_group` takes it.
+            end: where to stop, that position excluded; `latest`: what is stored when it begins.
+            name: of the copy.
+            progress: called after each batch.
+
+        Raises OMSDestinationException 1404; OMSRuntimeException 1418 for a wrong position, a name that is another
+        copy's, and a message without key for a compacted queue; OMSUnsupportException.
+        """
+        driver = await self._access_point.get_driver()
+        require(driver.capabilities, Capability.COPY)
+        info = await driver.describe_queue(self._access_point.full(source))
+        full_target = self._access_point.full(target)
+        starts = await resolve(driver, info, start)
+        bounds = list(zip(starts, await resolve(driver, info, end), strict=True))
+        called = name or f"{info.name} to {full_target}"
+        copy = await driver.begin_copy(called, info.name, full_target, bounds, name is not None)
+        while True:
+            if copy.left or name is None:
+                copy = await driver.advance_copy(called, COPY_MESSAGES)
+            if progress is not None:
+                progress(copy)
+            if not copy.left:
+                return copy
+
+    async def list_copies(self) -> list[CopyInfo]:
+        """Copies under way, and those with a name that are complete."""
+        driver = await self._access_point.get_driver()
+        require(driver.capabilities, Capability.COPY)
+        return await driver.list_copies()
+
+    async def end_copy(self, name: str) -> None:
+        """Give a copy up where it is, or forget one that is complete. Raises OMSDestinationException 1404."""
+        driver = await self._access_point.get_driver()
+        require(driver.capabilities, Capability.COPY)
+        await driver.end_copy(name)
+
+    async def dead_letters(self, queue: str, group: str) -> list[Message]:
+        """The dead letters of a group that were not sent back, the oldest first, at most 100,000.
+
+        Raises OMSDestinationException 1404 for a missing queue or group.
+        """
+        driver = await self._access_point.get_driver()
+        require(driver.capabilities, Capability.REDRIVE)
+        return await letters(driver, self._access_point.full(queue), group)
+
+    async def redrive(
+        self,
+        queue: str,
+        group: str,
+        *,
+        to: str | None = None,
+        where: Where = None,
+        rate: float | None = None,
+        limit: int | None = None,
+        max_redrives: int = MAX_REDRIVES,
+        progress: Callable[[int], object] | None = None,
+    ) -> RedriveReport:
+        """Send dead letters back, each with its leaving the dead letters in one step: a crash loses and doubles none.
+
+        They keep message id, key, body and properties, and lose what said why they were dead; the property
+        `dead-letter.redrives` counts how often. One that cannot go back stays and stops nothing.
+
+        Args:
+            queue: the queue whose group they are of.
+            group: the consumer group.
+            to: send them to this queue instead of the one each came from.
+            where: only those it chooses: a function of the message, or values that properties (`key`: the message key)
+                must have.
+            rate: at most so many a second.
+            limit: at most so many, the oldest ones.
+            max_redrives: one that was sent back so often before stays.
+            progress: called with how many more were sent back.
+
+        Raises OMSDestinationException 1404 for a queue that is missing; OMSUnsupportException.
+        """
+        driver = await self._access_point.get_driver()
+        target = None if to is None else self._access_point.full(to)
+        job = Redrive(driver, target, choice(where), rate, sys.maxsize if limit is None else limit, max_redrives)
+        return await job.run(self._access_point.full(queue), group, progress)
 
 
 async def resolve(driver: Driver, info: QueueInfo, position: Position) -> list[int]:

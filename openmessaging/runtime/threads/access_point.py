@@ -28,6 +28,7 @@ from openmessaging.runtime.threads.pull import PullConsumer
 from openmessaging.runtime.threads.push import PushConsumer
 from openmessaging.runtime.threads.resources import ResourceManager
 from openmessaging.runtime.threads.stream import StreamingConsumer
+from openmessaging.runtime.threads.table import Table
 
 DEFAULT_GROUP = "default"
 """The consumer group when neither the call nor the attribute CONSUMER_ID names one; likewise the producer id."""
@@ -234,6 +235,10 @@ class AccessPoint:
     def create_streaming_consumer(self) -> StreamingConsumer:
         """A consumer that walks partitions both ways and leaves groups alone."""
         return StreamingConsumer(self)
+
+    def table(self, queue: str) -> Table:
+        """A queue as a table: of each key the newest message. Raises OMSRuntimeException 1418 for an invalid name."""
+        return Table(self, queue)
 
     def create_consumer(self, queue: str | Iterable[str] | None = None, group: str | None = None) -> PullConsumer:
         """As `create_pull_consumer` (the name of 1.0.0-alpha)."""

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from openmessaging.model.errors import error
 from openmessaging.model.message import Message
+from openmessaging.model.replay import CopyInfo
 from openmessaging.model.spi import Capability, QueueInfo
+from openmessaging.runtime.choice import Where, choice
 from openmessaging.runtime.positions import (
     READ_MESSAGES,
     Position,
@@ -23,12 +26,17 @@ from openmessaging.runtime.positions import (
     split_key,
 )
 from openmessaging.runtime.required import require
+from openmessaging.runtime.result import RedriveReport
 from openmessaging.runtime.threads.primitives import Driver, sleep
+from openmessaging.runtime.threads.redrive import Redrive, letters
 
 if TYPE_CHECKING:
     from openmessaging.runtime.threads.access_point import AccessPoint
 
 PEEK_BYTES = 8 << 20
+COPY_MESSAGES = 10_000
+MAX_REDRIVES = 3
+"""Times that a message may be sent back from the dead letters, unless the call says more."""
 
 
 class Replay:
@@ -115,6 +123,105 @@ class Replay:
                     if (message.offset or 0) < ends[number] and (key is None or message.message_key == key):
                         yield message
                 sleep(0)
+
+    def copy_queue(
+        self,
+        source: str,
+        target: str,
+        start: Position = "earliest",
+        end: Position = "latest",
+        *,
+        name: str | None = None,
+        progress: Callable[[CopyInfo], object] | None = None,
+    ) -> CopyInfo:
+        """Copy messages to another queue, with their keys, properties, ids and order; groups are left alone.
+
+        A copy that was cut off, by a crash too, goes on where it was when it is called again with the same name, or
+        without a name for the same queues: nothing is left out and nothing doubled. Its bounds are those it began with.
+        A copy with a name is remembered when it is complete, and not made again; see `list_copies` and `end_copy`.
+
+        Args:
+            source: the queue to copy from.
+            target: the queue to copy to, created when missing.
+            start: the first message, as `seek_group` takes it.
+            end: where to stop, that position excluded; `latest`: what is stored when it begins.
+            name: of the copy.
+            progress: called after each batch.
+
+        Raises OMSDestinationException 1404; OMSRuntimeException 1418 for a wrong position, a name that is another
+        copy's, and a message without key for a compacted queue; OMSUnsupportException.
+        """
+        driver = self._access_point.get_driver()
+        require(driver.capabilities, Capability.COPY)
+        info = driver.describe_queue(self._access_point.full(source))
+        full_target = self._access_point.full(target)
+        starts = resolve(driver, info, start)
+        bounds = list(zip(starts, resolve(driver, info, end), strict=True))
+        called = name or f"{info.name} to {full_target}"
+        copy = driver.begin_copy(called, info.name, full_target, bounds, name is not None)
+        while True:
+            if copy.left or name is None:
+                copy = driver.advance_copy(called, COPY_MESSAGES)
+            if progress is not None:
+                progress(copy)
+            if not copy.left:
+                return copy
+
+    def list_copies(self) -> list[CopyInfo]:
+        """Copies under way, and those with a name that are complete."""
+        driver = self._access_point.get_driver()
+        require(driver.capabilities, Capability.COPY)
+        return driver.list_copies()
+
+    def end_copy(self, name: str) -> None:
+        """Give a copy up where it is, or forget one that is complete. Raises OMSDestinationException 1404."""
+        driver = self._access_point.get_driver()
+        require(driver.capabilities, Capability.COPY)
+        driver.end_copy(name)
+
+    def dead_letters(self, queue: str, group: str) -> list[Message]:
+        """The dead letters of a group that were not sent back, the oldest first, at most 100,000.
+
+        Raises OMSDestinationException 1404 for a missing queue or group.
+        """
+        driver = self._access_point.get_driver()
+        require(driver.capabilities, Capability.REDRIVE)
+        return letters(driver, self._access_point.full(queue), group)
+
+    def redrive(
+        self,
+        queue: str,
+        group: str,
+        *,
+        to: str | None = None,
+        where: Where = None,
+        rate: float | None = None,
+        limit: int | None = None,
+        max_redrives: int = MAX_REDRIVES,
+        progress: Callable[[int], object] | None = None,
+    ) -> RedriveReport:
+        """Send dead letters back, each with its leaving the dead letters in one step: a crash loses and doubles none.
+
+        They keep message id, key, body and properties, and lose what said why they were dead; the property
+        `dead-letter.redrives` counts how often. One that cannot go back stays and stops nothing.
+
+        Args:
+            queue: the queue whose group they are of.
+            group: the consumer group.
+            to: send them to this queue instead of the one each came from.
+            where: only those it chooses: a function of the message, or values that properties (`key`: the message key)
+                must have.
+            rate: at most so many a second.
+            limit: at most so many, the oldest ones.
+            max_redrives: one that was sent back so often before stays.
+            progress: called with how many more were sent back.
+
+        Raises OMSDestinationException 1404 for a queue that is missing; OMSUnsupportException.
+        """
+        driver = self._access_point.get_driver()
+        target = None if to is None else self._access_point.full(to)
+        job = Redrive(driver, target, choice(where), rate, sys.maxsize if limit is None else limit, max_redrives)
+        return job.run(self._access_point.full(queue), group, progress)
 
 
 def resolve(driver: Driver, info: QueueInfo, position: Position) -> list[int]:

@@ -121,3 +121,23 @@ async def test_browse(url: str) -> None:
                 await browsed(*wrong)
         with pytest.raises(OMSRuntimeException, match="no partition 2"):
             await browsed(partition=2)
+
+
+async def test_copy(url: str) -> None:
+    async with connect(url) as access_point:
+        results = await sent(access_point, "abcab")
+        manager = access_point.resource_manager()
+        told: list[int] = []
+        end = "last-key:b"
+        copy = await manager.copy_queue("q", "r", "offset:1", end, progress=lambda info: told.append(info.left))
+        assert (copy.source, copy.target, copy.left, told[-1]) == ("default://q", "default://r", 0, 0)
+        copied = [message async for message in manager.browse("r") if message.data]
+        assert data(copied) == [b"1", b"2", b"3"]
+        assert [message.message_id for message in copied] == [result.message_id for result in results[1:4]]
+        assert await manager.list_copies() == []
+        for _ in range(2):
+            await manager.copy_queue("q", "s", name="once")
+        assert (await manager.describe_queue("s")).messages == 5
+        assert [info.name for info in await manager.list_copies()] == ["once"]
+        await manager.end_copy("once")
+        assert await manager.list_copies() == []

@@ -122,3 +122,23 @@ def test_browse(url: str) -> None:
                 browsed(*wrong)
         with pytest.raises(OMSRuntimeException, match="no partition 2"):
             browsed(partition=2)
+
+
+def test_copy(url: str) -> None:
+    with connect(url) as access_point:
+        results = sent(access_point, "abcab")
+        manager = access_point.resource_manager()
+        told: list[int] = []
+        end = "last-key:b"
+        copy = manager.copy_queue("q", "r", "offset:1", end, progress=lambda info: told.append(info.left))
+        assert (copy.source, copy.target, copy.left, told[-1]) == ("default://q", "default://r", 0, 0)
+        copied = [message for message in manager.browse("r") if message.data]
+        assert data(copied) == [b"1", b"2", b"3"]
+        assert [message.message_id for message in copied] == [result.message_id for result in results[1:4]]
+        assert manager.list_copies() == []
+        for _ in range(2):
+            manager.copy_queue("q", "s", name="once")
+        assert (manager.describe_queue("s")).messages == 5
+        assert [info.name for info in manager.list_copies()] == ["once"]
+        manager.end_copy("once")
+        assert manager.list_copies() == []

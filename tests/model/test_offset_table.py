@@ -3,7 +3,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmessaging.broker.offset_table import OffsetTable
+from openmessaging.model.offset_table import OffsetTable
 
 
 @given(st.lists(st.tuples(st.text(max_size=3), st.integers(0, 1 << 48))))

@@ -1,0 +1,65 @@
+"""Sending dead letters back, on both faces."""
+
+import pytest
+
+from openmessaging import connect
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.spi import Backoff
+from openmessaging.runtime.aio.primitives import sleep
+
+
+async def bury(access_point: object, keys: str) -> None:
+    """Dead letters of the group `g` of `q`: a message per letter."""
+    async with access_point.create_producer() as producer:
+        for number, key in enumerate(keys):
+            message = producer.create_message("q", b"%d" % number, message_key=key, properties={"n": number})
+            await producer.send(message)
+    await die(access_point)
+
+
+async def die(access_point: object) -> int:
+    """Fail whatever there is; how many it were."""
+    async with access_point.create_pull_consumer("q", "g", backoff=Backoff(max_delivery=1)) as consumer:
+        messages = await consumer.batch_receive(100, timeout=0)
+        for message in messages:
+            await message.nack(reason="no")
+        await consumer.flush()
+        return len(messages)
+
+
+async def test_chosen_ones_in_order_and_the_others_stay(url: str) -> None:
+    async with connect(url) as access_point:
+        await bury(access_point, "abab")
+        manager = access_point.resource_manager()
+        assert [message.data for message in await manager.dead_letters("q", "g")] == [b"0", b"1", b"2", b"3"]
+        told: list[int] = []
+        report = await manager.redrive("q", "g", where={"key": "a", "n": 2}, progress=told.append)
+        assert (report.found, report.matched, report.redriven, report.refused, sum(told)) == (4, 1, 1, [], 1)
+        report = await manager.redrive("q", "g", where=lambda message: message.message_key == "b", limit=1)
+        assert (report.found, report.matched, report.redriven) == (3, 2, 1)
+        assert [message.data for message in await manager.dead_letters("q", "g")] == [b"0", b"3"]
+        report = await manager.redrive("q", "g", rate=1000)
+        assert (report.found, report.redriven) == (2, 2)
+        assert await manager.dead_letters("q", "g") == []
+        async with access_point.create_pull_consumer("q", "g") as consumer:
+            back = await consumer.batch_receive(10, timeout=0)
+        assert [message.data for message in back] == [b"2", b"1", b"0", b"3"]
+        assert back[0].properties["dead-letter.redrives"] == 1
+
+
+async def test_what_dies_again_and_again_stays(url: str) -> None:
+    async with connect(url) as access_point:
+        await bury(access_point, "a")
+        manager = access_point.resource_manager()
+        for times in (1, 1, 0):
+            report = await manager.redrive("q", "g", max_redrives=2)
+            assert report.redriven == times
+            await die(access_point)
+        assert [(each.offset, "2 times" in each.reason) for each in report.refused] == [(2, True)]
+        assert len(await manager.dead_letters("q", "g")) == 1
+        assert (await manager.redrive("q", "g", max_redrives=3, to="other")).redriven == 1
+        assert (await manager.describe_queue("other")).messages == 1
+        with pytest.raises(OMSRuntimeException) as caught:
+            await manager.redrive("q", "nobody")
+        assert caught.value.code == 1404
+        await sleep(0)
