@@ -9,7 +9,6 @@ import os
 import secrets
 import socket
 import threading
-import time
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
@@ -32,6 +31,7 @@ from openmessaging.model.key_value import KeyValue, PropertyValue, check_size
 from openmessaging.model.message import Message, Record, as_body, body_too_large
 from openmessaging.model.spi import Capability, OutgoingBatch
 from openmessaging.model.unique import ProducerEpoch, Unique
+from openmessaging.runtime import wall
 from openmessaging.runtime.result import SentOrigin
 from openmessaging.runtime.timing import is_delayed, is_timed, set_times, timing_of
 
@@ -172,7 +172,7 @@ class Packer:
         with self._mutex:
             sequence = self._sequence
             self._sequence = sequence + count
-        born_ms = time.time_ns() // 1_000_000
+        born_ms = wall.time_ns() // 1_000_000
         attributes = self._compression | KEYED if keyed else self._compression
         timing = timing_of(records, born_ms, self.capabilities) if timed else None
         if timing is not None and timing.expires:

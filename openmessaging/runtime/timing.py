@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from openmessaging.model.errors import OMSUnsupportException, error, unsupported
 from openmessaging.model.message import Message, Record
 from openmessaging.model.spi import Capability, Timing
 from openmessaging.model.timing import NEVER, due_ms, expires_ms, pack_times
+from openmessaging.runtime import wall
 
 DELIVER_AT = "deliverAt"
 """Beside the headers of a message that is not sent yet: when it shall be delivered, ms since the epoch. It becomes
@@ -48,7 +48,7 @@ def due_from_now(delay: float | None, deliver_at: datetime | float | None) -> in
     if deliver_at is not None:
         return ms_of(deliver_at, "deliver_at")
     assert delay is not None
-    return time.time_ns() // 1_000_000 + delay_ms_of(delay, "delay")
+    return wall.time_ns() // 1_000_000 + delay_ms_of(delay, "delay")
 
 
 def set_times(message: Message, wanted: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ def set_times(message: Message, wanted: dict[str, Any]) -> None:
     if delay is not None and at is not None:
         raise error(1418, "delay and deliver_at are both given", next_step="Give one of them", field="delay")
     headers = message.record.headers or {}
-    due = now_ms = time.time_ns() // 1_000_000
+    due = now_ms = wall.time_ns() // 1_000_000
     if delay is not None:
         headers["delayTime"] = delay_ms_of(delay, "delay")
         due += headers["delayTime"]
@@ -106,7 +106,7 @@ def timing_of(records: Sequence[Record], born_ms: int, capabilities: Collection[
 
 def in_parts(members: Sequence[int], records: Sequence[Record]) -> Iterator[list[int]]:
     """Delayed messages (by their places among records) as batches of those that are due one after the other."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = wall.time_ns() // 1_000_000
 
     def due(place: int) -> int:
         headers = records[place].headers or {}

@@ -207,8 +207,8 @@ class TestApp:
         """Seconds until the store has something to do."""
         runner = self._store.runner
         with runner.lock:
-            deadline = runner.engine.next_deadline()
-        return None if deadline is None else (deadline - runner.clock.now_ms()) / 1000
+            times = [each for each in (runner.engine.next_deadline(), runner.alarm.next_ms()) if each is not None]
+        return (min(times) - runner.clock.now_ms()) / 1000 if times else None
 
     def _close(self) -> None:
         self._driver.close()

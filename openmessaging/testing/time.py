@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Iterator
 
+from openmessaging.runtime import wall
 from openmessaging.simulation.clock import SimulatedClock
 
 
 class VirtualTime:
-    """The clock of a store, and an event loop whose timers see the same seconds pass.
+    """The clock of a store, the stamps of messages, and an event loop whose timers see the same seconds pass.
 
     The loop's own clock goes on as well, or a program that waits for something real would wait for ever. A loop whose
     clock cannot be replaced (uvloop) keeps its own timers; the store's time moves all the same.
@@ -19,6 +20,8 @@ class VirtualTime:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.clock = SimulatedClock(time.time_ns() // 1_000_000)
         self._loop = loop
+        self._stamps = wall.time_ns
+        wall.time_ns = lambda: self.clock.now_ms() * 1_000_000  # for as long as the test lasts
         self._skipped = 0.0
         self._before = vars(loop).get("time") if hasattr(loop, "__dict__") else None
         self._real = loop.time
@@ -27,7 +30,8 @@ class VirtualTime:
             loop.time = self._now  # type: ignore[method-assign] # for as long as the test lasts
 
     def close(self) -> None:
-        """Give the loop its own clock back."""
+        """Give the loop its own clock back, and messages their stamps."""
+        wall.time_ns = self._stamps
         if not self._moves_loop:
             return
         if self._before is None:

@@ -45,6 +45,20 @@ async def test_time_stands_still_by_itself() -> None:
         assert len(test.received(app.state["work"])) == 2
 
 
+async def test_delayed_messages_come_at_their_time() -> None:
+    app = oms.App("oms:memory:never-opened")
+
+    @app.listener("jobs")
+    async def work(job: str) -> None: ...
+
+    async with TestApp(app) as test:
+        await test.send("jobs", "later", delay=3600.0)
+        await test.advance(3599.999)
+        assert test.received(work) == []
+        await test.advance(0.001)
+        assert test.received(work) == ["later"]
+
+
 async def test_a_listener_that_sleeps_keeps_its_lease() -> None:
     app = oms.App("oms:memory:never-opened")
 
