@@ -3,7 +3,7 @@
 Of README.md and docs/, page by page, in an empty directory, in the order of the page:
 
 - a `python` block is run as a script; a `text` block right after it is its whole output. A block whose first line is
-  `# name.py` is saved under that name instead, for a command further down the page to run;
+  `# name.py` is saved under that name instead, for a command or a block further down the page to run;
 - in a `console` block, lines after `$ ` are commands (continued by lines after `> `), the others their output;
 - in output, `...` stands for anything, and runs of white space count as one;
 - `sh` blocks are for the reader's own machine (`make`, `pip install`): their make targets must exist.
@@ -114,7 +114,9 @@ def test_blocks_are_of_a_known_kind(page: Path) -> None:
         where = f"{page_id(page)}:{line}"
         assert language in LANGUAGES, f"{where}: a block says its language, one of {sorted(LANGUAGES)}"
         if language == "python" and (saved := SAVED.match(text)):
-            assert f"python {saved[1]}" in later, f"{where}: no command further down runs {saved[1]}"
+            name = saved[1].removesuffix(".py")
+            used = rf"python {name}\.py|from {name} import|\b{name}:app\b"
+            assert re.search(used, later), f"{where}: nothing further down runs {saved[1]}"
         if language == "sh":
             targets = re.findall(r"^make (\w+)", text, re.MULTILINE)
             assert all(f"\n{target}:" in makefile for target in targets), f"{where}: no such make target: {targets}"
