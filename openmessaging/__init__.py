@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         OMSTransactionException,
         OMSUnsupportException,
     )
+    from openmessaging.model.replay import CopyInfo
     from openmessaging.model.spi import Backoff, Capability, Durability, GroupConfig, GroupInfo, QueueInfo
     from openmessaging.model.transaction import TransactionCheck
     from openmessaging.runtime.aio.access_point import AccessPoint, connect
@@ -42,13 +43,14 @@ if TYPE_CHECKING:
     from openmessaging.runtime.aio.received import ReceivedMessage
     from openmessaging.runtime.aio.resources import ResourceManager
     from openmessaging.runtime.aio.stream import StreamingConsumer, StreamingIterator
+    from openmessaging.runtime.aio.table import LiveTable, Table
     from openmessaging.runtime.aio.transaction import Transaction
     from openmessaging.runtime.context import ListenerContext
     from openmessaging.runtime.interceptor import ConsumerInterceptor, InterceptContext, ProducerInterceptor
     from openmessaging.runtime.metadata import QueueMetaData
     from openmessaging.runtime.prepared import TransactionStateCheckContext, TransactionStateCheckListener
     from openmessaging.runtime.receipt import MessageReceipt
-    from openmessaging.runtime.result import SendResult
+    from openmessaging.runtime.result import RedriveReport, SendResult
     from openmessaging.runtime.state import ServiceState, TransactionState
     from openmessaging.runtime.verdict import Reject, Retry
 
@@ -59,6 +61,7 @@ _WHERE = {
     "Capability": "model.spi",
     "Codec": "app.codec",
     "ConsumerInterceptor": "runtime.interceptor",
+    "CopyInfo": "model.replay",
     "Depends": "app.dependency",
     "Durability": "model.spi",
     "Extension": "runtime.aio.extension",
@@ -69,6 +72,7 @@ _WHERE = {
     "JsonCodec": "app.codec",
     "KeyValue": "model.key_value",
     "ListenerContext": "runtime.context",
+    "LiveTable": "runtime.aio.table",
     "Message": "model.message",
     "MessagePackCodec": "app.codec",
     "MessageReceipt": "runtime.receipt",
@@ -86,6 +90,7 @@ _WHERE = {
     "QueueInfo": "model.spi",
     "QueueMetaData": "runtime.metadata",
     "ReceivedMessage": "runtime.aio.received",
+    "RedriveReport": "runtime.result",
     "Reject": "runtime.verdict",
     "ResourceManager": "runtime.aio.resources",
     "Retry": "runtime.verdict",
@@ -93,6 +98,7 @@ _WHERE = {
     "ServiceState": "runtime.state",
     "StreamingConsumer": "runtime.aio.stream",
     "StreamingIterator": "runtime.aio.stream",
+    "Table": "runtime.aio.table",
     "Transaction": "runtime.aio.transaction",
     "TransactionCheck": "model.transaction",
     "TransactionState": "runtime.state",
@@ -109,6 +115,7 @@ __all__ = [
     "Capability",
     "Codec",
     "ConsumerInterceptor",
+    "CopyInfo",
     "Depends",
     "Durability",
     "Extension",
@@ -119,6 +126,7 @@ __all__ = [
     "JsonCodec",
     "KeyValue",
     "ListenerContext",
+    "LiveTable",
     "Message",
     "MessagePackCodec",
     "MessageReceipt",
@@ -136,6 +144,7 @@ __all__ = [
     "QueueInfo",
     "QueueMetaData",
     "ReceivedMessage",
+    "RedriveReport",
     "Reject",
     "ResourceManager",
     "Retry",
@@ -143,6 +152,7 @@ __all__ = [
     "ServiceState",
     "StreamingConsumer",
     "StreamingIterator",
+    "Table",
     "Transaction",
     "TransactionCheck",
     "TransactionState",

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from openmessaging.runtime.threads.received import ReceivedMessage
     from openmessaging.runtime.threads.resources import ResourceManager
     from openmessaging.runtime.threads.stream import StreamingConsumer, StreamingIterator
+    from openmessaging.runtime.threads.table import LiveTable, Table
     from openmessaging.runtime.threads.transaction import Transaction
 
 _WHERE = {
     "AccessPoint": "access_point",
     "Extension": "extension",
     "Future": "primitives",
+    "LiveTable": "table",
     "Producer": "producer",
     "PullConsumer": "pull",
     "PushConsumer": "push",
@@ -38,6 +40,7 @@ _WHERE = {
     "ResourceManager": "resources",
     "StreamingConsumer": "stream",
     "StreamingIterator": "stream",
+    "Table": "table",
     "Transaction": "transaction",
     "TransactionalResult": "prepared",
     "connect": "access_point",
@@ -47,6 +50,7 @@ __all__ = [
     "AccessPoint",
     "Extension",
     "Future",
+    "LiveTable",
     "Producer",
     "PullConsumer",
     "PushConsumer",
@@ -54,6 +58,7 @@ __all__ = [
     "ResourceManager",
     "StreamingConsumer",
     "StreamingIterator",
+    "Table",
     "Transaction",
     "TransactionalResult",
     "connect",

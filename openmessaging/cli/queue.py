@@ -6,24 +6,37 @@ from typing import Any
 
 import click
 
+from openmessaging.cli.copy import copy
 from openmessaging.cli.options import confirm, connected, store_options, yes_option
 from openmessaging.cli.output import print_fields, print_json, print_table
+from openmessaging.cli.table import get, table
 
 
 @click.group("queue")
 def command() -> None:
-    """Create, list, describe, delete and purge queues."""
+    """Create, list, describe, copy, read as a table, delete and purge queues."""
+
+
+command.add_command(copy)
+command.add_command(table)
+command.add_command(get)
 
 
 @command.command("create")
 @click.argument("queue")
 @click.option("--partitions", default=1, show_default=True, type=click.IntRange(min=1), help="Number of partitions.")
+@click.option("--retention", type=click.Choice(["consumed", "keep"]), help="When messages may go.  [default: consumed]")
+@click.option("--retention-age", type=click.FloatRange(min=0), help="Seconds after which a message may go.")
+@click.option("--retention-bytes", type=click.IntRange(min=0), help="Bytes that a partition keeps.")
+@click.option("--compact", is_flag=True, default=None, help="Keep the newest message of each key, for good.")
+@click.option("--tombstone-age", type=click.FloatRange(min=0), help="Seconds that an empty message of a key is kept.")
 @store_options
-def create(queue: str, partitions: int, url: str | None, as_json: bool) -> None:
+def create(queue: str, partitions: int, url: str | None, as_json: bool, **settings: Any) -> None:
     """Create QUEUE, and the store when there is none."""
     with connected(url, create=True) as access_point:
         manager = access_point.resource_manager()
-        manager.create_queue(queue, partitions)
+        given = {name: value for name, value in settings.items() if value is not None}
+        manager.create_queue(queue, partitions, **given)
         info = manager.describe_queue(queue)
     if as_json:
         print_json(info)

@@ -16,7 +16,7 @@ COMMANDS = {
     "demo": "Run the main job: real flights, a process killed on the way, nothing lost.",
     "send": "Send messages to a queue.",
     "receive": "Receive messages from a queue, or look at them.",
-    "queue": "Create, list, describe, delete and purge queues.",
+    "queue": "Create, list, describe, copy, read as a table, delete and purge queues.",
     "group": "List, describe, seek and delete consumer groups.",
     "dead-letter": "Look at messages that failed too often, and send them back.",
     "run": "Run an app until SIGTERM or Ctrl-C; then what is at work finishes, and the rest goes back.",
