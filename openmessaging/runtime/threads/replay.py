@@ -54,8 +54,9 @@ class Replay:
                 at or after it; `key:<k>` or `last-key:<k>`: the first or last message of a key (its partition moves,
                 the others stay); or an offset for each partition that shall move.
 
-        A key is looked for in the messages that are stored now, some 2 million a second, beginning with the partition
-        that producers choose for it.
+        A key is looked for in the messages that are stored now, beginning with the partition that producers choose for
+        it: measured, 1.7 million a second in batches of 500; sent one by one, 120,000 forwards and 8,000 backwards
+        (`last-key`).
 
         Raises OMSDestinationException 1404 when missing, OMSRuntimeException 1418 for any other text and for a key
         that no message has.
