@@ -32,6 +32,7 @@ def test_consumed_before_per_partition():
         ({"colour": 1}, "colour"),
         ({"retention_age": "x"}, "retention_age"),
         ({"retention_bytes": -1}, "retention_bytes"),
+        ({"retention_bytes": (1 << 62) + 1}, "retention_bytes"),
         ({"retention_age": float("nan")}, "retention_age"),
     ],
 )
@@ -45,3 +46,10 @@ def test_settings_that_are_wrong_are_refused_by_name(config, named):
         with pytest.raises(OMSRuntimeException, match=named) as failure:
             decide()
         assert failure.value.code == 1418
+
+
+def test_the_largest_settings():
+    broker = Broker()
+    config = {"retention_age": float(1 << 62), "retention_bytes": 1 << 62}
+    broker.do(broker.engine.decide_create_queue(0, "default://good", 1, config))
+    assert broker.engine.queue("default://good").config == config
