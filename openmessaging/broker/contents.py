@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from openmessaging.broker.copying import with_own
 from openmessaging.broker.entry import Entry, Generation, Lease, Placed
 from openmessaging.broker.state import State
-from openmessaging.model.batch import HOLE, SPARSE, BatchHeader, decode
+from openmessaging.model.batch import ATTRIBUTES_AT, EXPIRES, HOLE, SPARSE, BatchHeader, decode
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Delivery
+from openmessaging.model.timing import NEVER, expires_ms
 from openmessaging.storage.index import IndexDamaged, IndexEntry, PartitionIndexes
 from openmessaging.storage.interface import Storage
 
@@ -210,6 +212,22 @@ class StoredContents:
         header, shared, records = self._batch(partition_id, entry)
         place = offset - entry.base_offset
         return header, shared, records[place], place
+
+    def expiries(self, partition_id: int, start: int, end: int) -> list[int]:
+        """When the messages from `start` to `end` (exclusive) expire, ms since the epoch; 0: never."""
+        found: list[int] = []
+        while start < end:
+            entry = self._entry(partition_id, start)
+            stop = min(end, entry.base_offset + entry.count)
+            if self._storage.read(entry.position + ATTRIBUTES_AT, 1)[0] & EXPIRES:
+                header, shared, records = self._batch(partition_id, entry)
+                for place in range(start - entry.base_offset, stop - entry.base_offset):
+                    headers = with_own(header, shared, records[place], place).headers or {}
+                    found.append(expires_ms(headers["bornTimestamp"], headers))
+            else:
+                found += [NEVER] * (stop - start)
+            start = stop
+        return found
 
     def store_ms(self, partition_id: int, offset: int) -> int:
         """When a message was stored."""

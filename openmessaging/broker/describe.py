@@ -15,8 +15,9 @@ def describe_queue(queue: Queue) -> QueueInfo:
     messages = sum(end - start for start, end in offsets) - sum(partition.holes for partition in queue.partitions)
     lanes = [(lane.base, lane.priority) for lane in queue.partitions[queue.count :]]
     delayed = sum(shelf.pending for shelf in queue.shelves.values())
+    expired = sum(group.expired for group in queue.groups.values())
     return QueueInfo(
-        queue.name, queue.count, messages, offsets, sorted(queue.groups), dict(queue.config), lanes, delayed
+        queue.name, queue.count, messages, offsets, sorted(queue.groups), dict(queue.config), lanes, delayed, expired
     )
 
 
@@ -56,4 +57,5 @@ def describe_group(group: Group, contents: Contents) -> GroupInfo:
         group.dead_letter_queue,
         oldest,
         group.config,
+        group.expired,
     )

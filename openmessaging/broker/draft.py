@@ -13,6 +13,7 @@ from openmessaging.broker.entry import (
     CreateQueue,
     CreateShelf,
     Entry,
+    Expiring,
     OpenHall,
     Placed,
     Remember,
@@ -20,7 +21,7 @@ from openmessaging.broker.entry import (
 from openmessaging.broker.once import Place
 from openmessaging.broker.queue import Queue, check_config
 from openmessaging.broker.state import State
-from openmessaging.model.batch import Batch, decode
+from openmessaging.model.batch import ATTRIBUTES_AT, EXPIRES, Batch, decode
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.headers import DEFAULT_PRIORITY
 from openmessaging.model.spi import OutgoingBatch
@@ -170,7 +171,9 @@ class Draft:
         if base is None:
             stored = self._state.partitions.get(partition_id)
             base = stored.end if stored is not None else 0
-        self._ends[partition_id] = base + batch.count
+        self._ends[partition_id] = end = base + batch.count
+        if batch.head[ATTRIBUTES_AT] & EXPIRES:
+            self.operations.append(Expiring(partition_id, end))
         self._placed.append(Placed(partition_id, base, batch.count, self.now_ms))
         self._batches.append(batch)
 

@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Protocol
 
-from openmessaging.broker import dead_letter, delays, ranges, snapshot, transactions
+from openmessaging.broker import dead_letter, delays, expiry, ranges, snapshot, transactions
 from openmessaging.broker.administration import MAX_SECONDS, Administration
 from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.draft import Draft, Limits
-from openmessaging.broker.entry import AnyOperation, Entry, Extend, Lease, Placed, Retry, Settle
+from openmessaging.broker.entry import AnyOperation, Entry, Expire, Extend, Lease, Placed, Retry, Settle
 from openmessaging.broker.group import Group
 from openmessaging.broker.key_order import InFlight, KeyOrder
 from openmessaging.broker.lease import HeldLease, held_ranges
@@ -113,13 +113,13 @@ class Engine(Administration):
                 lambda number: self._ready(reception, group, group.cursors[number]),
                 lambda numbers, messages: self._serve_some(reception, group, numbers, messages),
             )
-            return Entry(now_ms, reception.operations)
+            return expiry.with_copies(self, Entry(now_ms, reception.operations), group)
         cursors = group.cursors
         turn = group.turn = (group.turn + 1) % len(cursors)
         if turn:
             cursors = cursors[turn:] + cursors[:turn]
         self._serve(reception, group, cursors)
-        return Entry(now_ms, reception.operations)
+        return expiry.with_copies(self, Entry(now_ms, reception.operations), group)
 
     def _serve(self, reception: _Reception, group: Group, cursors: Sequence[Cursor]) -> None:
         """Lease from some cursors, in their order, until the reception wants no more."""
@@ -344,7 +344,18 @@ class Engine(Administration):
 class _Reception:
     """Leases of one receive, in the making."""
 
-    __slots__ = ("_bound", "_config", "_contents", "_group_id", "_lease_id", "messages", "now_ms", "open", "operations")
+    __slots__ = (
+        "_bound",
+        "_config",
+        "_contents",
+        "_group_id",
+        "_lease_id",
+        "_passed",
+        "messages",
+        "now_ms",
+        "open",
+        "operations",
+    )
 
     def __init__(
         self, lease_id: int, group: Group, now_ms: int, messages: int, bound: Bound, contents: Contents
@@ -358,6 +369,7 @@ class _Reception:
         self._config = group.config
         self._bound = bound
         self._contents = contents
+        self._passed = 0  # runs of expired messages: no more in one entry than it can take
 
     def lease(self, cursor: Cursor, start: int, end: int, deliveries: int) -> None:
         """Hand out what is wanted of `[start, end)`, in as many leases as the bounds ask for."""
@@ -373,6 +385,14 @@ class _Reception:
             if stop <= start:
                 self.open = False
                 return
+            if cursor.partition.compacted <= start < cursor.partition.expiring:
+                stop, expired = expiry.first_run(self._contents, partition_id, start, stop, self.now_ms)
+                if expired:
+                    self.operations.append(Expire(self._group_id, partition_id, start, stop))
+                    start = stop
+                    self._passed += 1
+                    self.open = self._passed < expiry.AT_ONCE
+                    continue
             operation = Lease(self._lease_id, self._group_id, partition_id, start, stop, deliveries + 1, deadline_ms)
             self.operations.append(operation)
             if holes:  # what is gone is settled as it is leased

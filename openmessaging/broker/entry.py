@@ -170,6 +170,22 @@ class CreateShelf(Operation, tag=20, frozen=True):
     partition_id: int
 
 
+class Expiring(Operation, tag=22, frozen=True):
+    """The last messages of a partition that may expire end at an offset."""
+
+    partition_id: int
+    end: int
+
+
+class Expire(Operation, tag=23, frozen=True):
+    """Messages `start` to `end` (exclusive) of a partition have expired for a group: settled, never handed out."""
+
+    group_id: int
+    partition_id: int
+    start: int
+    end: int
+
+
 class Leave(Operation, tag=21, frozen=True):
     """Messages of a shelf wait no more: they were fired, cancelled, or moved to another place on it."""
 
@@ -307,6 +323,8 @@ AnyOperation = (
     | CreateLane
     | CreateShelf
     | Leave
+    | Expiring
+    | Expire
     | OpenHall
     | Prepare
     | Checked

@@ -23,6 +23,7 @@ class Partition:
         "base",
         "compacted",
         "end",
+        "expiring",
         "first_index",
         "generation",
         "holes",
@@ -47,6 +48,8 @@ class Partition:
         priority: int = DEFAULT_PRIORITY,
     ) -> None:
         self.id = partition_id
+        self.expiring = 0
+        """Where the last messages that may expire end."""
         self.base = number if base is None else base
         self.priority = priority
         self.number = number

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from openmessaging.broker.partition import Partition
+from openmessaging.model.destination import DEFAULT_NAMESPACE, full_name
 from openmessaging.model.errors import error
 from openmessaging.model.spi import QueueConfig
 
@@ -28,6 +29,8 @@ def check_config(config: dict[str, Any]) -> None:
     if checked.compact and (checked.retention_age is not None or checked.retention_bytes is not None):
         step = "Leave retention_age and retention_bytes out: the newest message of a key stays"
         raise error(1418, "a compacted queue is not cut by age or size", next_step=step, field="compact")
+    if checked.expired_queue is not None:
+        full_name(checked.expired_queue, DEFAULT_NAMESPACE)
     for field in ("retention_age", "retention_bytes", "tombstone_age", "deduplication_window"):
         value = getattr(checked, field)
         if value is not None and not 0 <= value <= _MAX:

@@ -229,8 +229,7 @@ class Runner:
         while True:
             with self.lock:
                 now_ms = self.tick_locked()
-                reach = self.contents.reach(max_bytes)
-                leases = self._lease(group, now_ms, max_messages, reach)
+                leases, reach = self._lease(group, now_ms, max_messages, max_bytes)
                 if not leases:
                     if wake is not None:
                         self.receivers.add(group.id, wake)
@@ -347,12 +346,15 @@ class Runner:
         left = lease.left
         return lease.group.id == group_id and left[0] <= offset < left[1]
 
-    def _lease(self, group: Group, now_ms: int, max_messages: int, reach: Reach) -> list[Lease]:
-        entry = self.engine.decide_receive(now_ms, group, max_messages, reach)
-        if not entry.operations:
-            return []
-        self.stage_locked(entry)
-        return [operation for operation in entry.operations if isinstance(operation, Lease)]
+    def _lease(self, group: Group, now_ms: int, max_messages: int, max_bytes: int) -> tuple[list[Lease], Reach]:
+        while True:
+            reach = self.contents.reach(max_bytes)
+            entry = self.engine.decide_receive(now_ms, group, max_messages, reach)
+            if entry.operations:
+                self.stage_locked(entry)
+            leases = [operation for operation in entry.operations if isinstance(operation, Lease)]
+            if leases or not entry.operations:  # else all that it came to had expired
+                return leases, reach
 
     def _settle_acks(self) -> None:
         """Make one entry of the acknowledgements that came in since the last entry."""

@@ -66,6 +66,10 @@ class _Time(msgspec.Struct, array_like=True, gc=False):
     """What has to do with time; absent in older snapshots."""
 
     shelves: list[_Shelf]
+    expiring: list[tuple[int, int]]
+    """(partition id, where the last messages that may expire end)"""
+    expired: list[tuple[int, int]]
+    """(group id, how many messages expired)"""
 
 
 class _Transactions(msgspec.Struct, array_like=True, gc=False):
@@ -119,7 +123,23 @@ def dump(state: State) -> bytes:
 
 def _dump_time(queues: list[Queue]) -> _Time:
     shelves = [(queue.name, number, shelf) for queue in queues for number, shelf in sorted(queue.shelves.items())]
-    return _Time([_Shelf(name, number, each.id, each.start, each.end, each.dump()) for name, number, each in shelves])
+    partitions = [partition for queue in queues for partition in queue.partitions]
+    groups = [group for queue in queues for group in queue.groups.values()]
+    return _Time(
+        [_Shelf(name, number, each.id, each.start, each.end, each.dump()) for name, number, each in shelves],
+        sorted((each.id, each.expiring) for each in partitions if each.expiring),
+        sorted((each.id, each.expired) for each in groups if each.expired),
+    )
+
+
+def _load_time(state: State, time: _Time) -> None:
+    for shelf in time.shelves:
+        made = state.add_shelf(state.queues[shelf.queue], shelf.number, shelf.id, shelf.start, shelf.end)
+        made.load(shelf.dumped)
+    for partition_id, end in time.expiring:
+        state.partitions[partition_id].expiring = end
+    for group_id, count in time.expired:
+        state.groups[group_id].expired = count
 
 
 def _dump_transactions(state: State) -> _Transactions:
@@ -166,10 +186,7 @@ def load(state: State, data: bytes) -> None:
     for stored_queue in stored.queues:
         _load_queue(state, stored_queue)
     if stored.time is not None:
-        for shelf in stored.time.shelves:
-            state.add_shelf(state.queues[shelf.queue], shelf.number, shelf.id, shelf.start, shelf.end).load(
-                shelf.dumped
-            )
+        _load_time(state, stored.time)
     state.copies = {copy.name: copy for copy in stored.copies}
     for compaction in stored.compactions:
         partition = state.partitions[compaction.partition_id]

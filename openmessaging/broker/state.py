@@ -52,6 +52,10 @@ class Contents(Protocol):
         ranges up to there that hold none."""
         ...
 
+    def expiries(self, partition_id: int, start: int, end: int) -> list[int]:
+        """When the messages `[start, end)` expire, ms since the epoch; 0: never."""
+        ...
+
     def store_ms(self, partition_id: int, offset: int) -> int:
         """When the message was stored."""
         ...
@@ -174,6 +178,21 @@ class State:
         if isinstance(shelf, Shelf):
             for offset in operation.offsets:
                 shelf.leave(offset)
+
+    def _expiring(self, operation: ops.Expiring, _: int) -> None:
+        partition = self.partitions.get(operation.partition_id)
+        if partition is not None:
+            partition.expiring = max(partition.expiring, operation.end)
+
+    def _expire(self, operation: ops.Expire, _: int) -> None:
+        group = self.groups[operation.group_id]
+        cursor = group.by_partition[operation.partition_id]
+        cursor.hand_out(operation.start, operation.end)
+        group.expired += operation.end - operation.start
+        if cursor.keys is not None:
+            cursor.keys.handed_out(operation.start, operation.end)
+            cursor.keys.settled(operation.start, operation.end)
+            self.woken.add(group.id)  # the next of a key may have stepped forward
 
     def is_waiting(self, shelf: int, offset: int) -> bool:
         """Whether a delayed message still waits, by the id of its shelf."""
@@ -386,6 +405,8 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.Leave: State._leave,
     ops.OpenProducer: lambda state, operation, _: state.once.open(operation),
     ops.Remember: lambda state, operation, now_ms: state.once.remember(operation, now_ms),
+    ops.Expiring: State._expiring,
+    ops.Expire: State._expire,
     ops.OpenHall: lambda state, operation, _: state.open_hall(operation.partition_id),
     ops.Prepare: lambda state, operation, now_ms: state.prepared.prepare(operation, now_ms),
     ops.Checked: lambda state, operation, _: state.prepared.checked(operation.transaction_id, operation.next_ms),

@@ -36,6 +36,8 @@ KEYED = 0b0000_0100
 """Attribute bit: at least one message has a key."""
 OWN_IDS = 0b0000_1000
 """Attribute bit: messages carry a messageId of their own (moved from elsewhere)."""
+ATTRIBUTES_AT = 9
+"""Where the attributes stand in the header."""
 EXPIRES = 0b0001_0000
 """Attribute bit: at least one message expires."""
 SPARSE = 0b1000_0000

@@ -140,6 +140,8 @@ class QueueConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds after which a tombstone may go, once every group has settled it: readers have so long to see it."""
     deduplication_window: float | None = None
     """Seconds for which a message sent with a key by `send_once` is not stored again; None: such sends are refused."""
+    expired_queue: str | None = None
+    """Queue that gets a copy of each message that expires for a group; a bare name lies in the same namespace."""
 
 
 class SubscriptionSpec(msgspec.Struct, frozen=True):
@@ -170,6 +172,8 @@ class QueueInfo(msgspec.Struct, frozen=True):
     """Per lane (numbered behind the partitions), the partition it belongs to and the priority of its messages."""
     delayed: int = 0
     """Messages that are not due yet."""
+    expired: int = 0
+    """Messages that expired before they were handed out, over all groups."""
 
 
 class GroupInfo(msgspec.Struct, frozen=True):
@@ -188,6 +192,8 @@ class GroupInfo(msgspec.Struct, frozen=True):
     oldest_ms: int | None
     """Store time of the oldest message not settled; None without lag."""
     config: GroupConfig
+    expired: int = 0
+    """Messages that expired before they were handed out."""
 
 
 class DelayedInfo(msgspec.Struct, frozen=True):

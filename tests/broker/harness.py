@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from openmessaging.broker.copying import with_own
 from openmessaging.broker.draft import Limits
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Lease, Settle, decode, encode
@@ -16,6 +17,7 @@ from openmessaging.model import batch as batches
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Backoff, GroupConfig, OutgoingBatch
+from openmessaging.model.timing import expires_ms
 
 QUEUE = "default://orders"
 SHARED = {"bornHost": "here"}
@@ -54,6 +56,10 @@ class StoredInMemory:
     def stored(self, partition_id: int, offset: int) -> bytes:
         self._get(partition_id, offset)
         return self.bytes[partition_id, offset]
+
+    def expiries(self, partition_id: int, start: int, end: int) -> list[int]:
+        owned = [with_own(*self.message(partition_id, offset)).headers or {} for offset in range(start, end)]
+        return [expires_ms(headers["bornTimestamp"], headers) for headers in owned]
 
     def store_ms(self, partition_id: int, offset: int) -> int:
         return self._get(partition_id, offset)[4]
