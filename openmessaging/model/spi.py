@@ -19,6 +19,8 @@ from openmessaging.model.batch import Batch
 from openmessaging.model.replay import Delivery as Delivery
 from openmessaging.model.replay import Replays
 from openmessaging.model.subscription import Subscription as Subscription
+from openmessaging.model.timing import DelayedInfo as DelayedInfo
+from openmessaging.model.timing import Timing as Timing
 from openmessaging.model.unique import Original, ProducerEpoch, Unique
 
 if TYPE_CHECKING:
@@ -62,16 +64,6 @@ class Durability(StrEnum):
     """Covered by a sync of one disk."""
     QUORUM = "quorum"
     """Synced by a majority of replicas."""
-
-
-class Timing(msgspec.Struct, gc=False):
-    """What a batch asks for that has to do with time."""
-
-    dues: bytes | None = None
-    """When each message shall be delivered, ms since the epoch as i64, big-endian; None: all at once. It is what the
-    messages say themselves: born time and `delayTime`."""
-    expires: bool = False
-    """Whether a message expires."""
 
 
 class OutgoingBatch(msgspec.Struct, gc=False):
@@ -194,20 +186,6 @@ class GroupInfo(msgspec.Struct, frozen=True):
     config: GroupConfig
     expired: int = 0
     """Messages that expired before they were handed out."""
-
-
-class DelayedInfo(msgspec.Struct, frozen=True):
-    """A delayed message that waits."""
-
-    message_id: str
-    queue: str
-    """Full name of the queue it is meant for."""
-    partition: int
-    due_ms: int
-    """When it is delivered, ms since the epoch."""
-    message_key: str | None
-    size_bytes: int
-    """Of its body."""
 
 
 class Driver(Replays, Protocol):

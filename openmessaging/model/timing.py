@@ -11,10 +11,36 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from openmessaging.model.errors import error
 
 NEVER = 0
 """The expiry of a message that has none."""
+
+
+class Timing(msgspec.Struct, gc=False):
+    """What a batch asks for that has to do with time."""
+
+    dues: bytes | None = None
+    """When each message shall be delivered, ms since the epoch as i64, big-endian; None: all at once. It is what the
+    messages say themselves: born time and `delayTime`."""
+    expires: bool = False
+    """Whether a message expires."""
+
+
+class DelayedInfo(msgspec.Struct, frozen=True):
+    """A delayed message that waits."""
+
+    message_id: str
+    queue: str
+    """Full name of the queue it is meant for."""
+    partition: int
+    due_ms: int
+    """When it is delivered, ms since the epoch."""
+    message_key: str | None
+    size_bytes: int
+    """Of its body."""
 
 
 def due_ms(born_ms: int, headers: Mapping[str, Any]) -> int:
