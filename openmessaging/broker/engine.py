@@ -11,7 +11,7 @@ A message's way: `decide_send` places its batch, `apply` moves the partition's e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -19,10 +19,12 @@ from openmessaging.broker import dead_letter, delays, expiry, ranges, snapshot, 
 from openmessaging.broker.administration import MAX_SECONDS, Administration
 from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.draft import Draft, Limits
-from openmessaging.broker.entry import AnyOperation, Entry, Expire, Extend, Lease, Placed, Retry, Settle
+from openmessaging.broker.entry import Entry, Extend, Placed, Retry, Settle
 from openmessaging.broker.group import Group
 from openmessaging.broker.key_order import InFlight, KeyOrder
 from openmessaging.broker.lease import HeldLease, held_ranges
+from openmessaging.broker.reception import Bound as Bound
+from openmessaging.broker.reception import Reception
 from openmessaging.broker.state import Contents
 from openmessaging.broker.transactions import Decision, Settled
 from openmessaging.model.errors import OMSRuntimeException, error
@@ -30,8 +32,6 @@ from openmessaging.model.replay import Refused
 from openmessaging.model.spi import OutgoingBatch
 from openmessaging.storage.timer_index import TimerIndex
 
-Bound = Callable[[int, int, int], int]
-"""Given partition id, start and end: where a lease from start has to end (start: nothing more now)."""
 _MAX_EXPIRED = 1_000
 """Most leases that one tick ends; what is left is due at once."""
 _MAX_BURIED = 1_000
@@ -105,7 +105,7 @@ class Engine(Administration):
         """
         if self.groups.get(group.id) is not group:
             raise error(1404, f"the consumer group {group.name} was deleted", next_step="Subscribe again")
-        reception = _Reception(self.next_lease_id, group, now_ms, max_messages, bound, self.contents)
+        reception = Reception(self.next_lease_id, group, now_ms, max_messages, bound, self.contents)
         if group.queue.lanes:
             group.turns.receive(
                 group.queue.levels,
@@ -121,7 +121,7 @@ class Engine(Administration):
         self._serve(reception, group, cursors)
         return expiry.with_copies(self, Entry(now_ms, reception.operations), group)
 
-    def _serve(self, reception: _Reception, group: Group, cursors: Sequence[Cursor]) -> None:
+    def _serve(self, reception: Reception, group: Group, cursors: Sequence[Cursor]) -> None:
         """Lease from some cursors, in their order, until the reception wants no more."""
         now_ms = reception.now_ms
         if group.config.order == "key":
@@ -138,7 +138,7 @@ class Engine(Administration):
                 if reception.open and cursor.next < cursor.partition.visible:
                     reception.lease(cursor, cursor.next, cursor.partition.visible, 0)
 
-    def _serve_some(self, reception: _Reception, group: Group, numbers: Sequence[int], messages: int) -> int:
+    def _serve_some(self, reception: Reception, group: Group, numbers: Sequence[int], messages: int) -> int:
         """As `_serve`, from partitions by number, at most that many messages; returns how many."""
         wanted = reception.messages
         if not reception.open:
@@ -151,7 +151,7 @@ class Engine(Administration):
             reception.open = reception.messages > 0
         return served
 
-    def _ready(self, reception: _Reception, group: Group, cursor: Cursor) -> int:
+    def _ready(self, reception: Reception, group: Group, cursor: Cursor) -> int:
         """How many messages of a cursor may be handed out, counted up to what is wanted."""
         wanted = reception.messages
         if group.config.order == "key":
@@ -339,66 +339,3 @@ class Engine(Administration):
         else:
             text, step = f"the receipt (lease {lease_id}) was never given out", "Use the receipt of a received message"
         return error(1418, text, next_step=step, field="receipt")
-
-
-class _Reception:
-    """Leases of one receive, in the making."""
-
-    __slots__ = (
-        "_bound",
-        "_config",
-        "_contents",
-        "_group_id",
-        "_lease_id",
-        "_passed",
-        "messages",
-        "now_ms",
-        "open",
-        "operations",
-    )
-
-    def __init__(
-        self, lease_id: int, group: Group, now_ms: int, messages: int, bound: Bound, contents: Contents
-    ) -> None:
-        self.operations: list[AnyOperation] = []
-        self.messages = messages  # how many are still wanted
-        self.now_ms = now_ms
-        self.open = messages > 0
-        self._lease_id = lease_id
-        self._group_id = group.id
-        self._config = group.config
-        self._bound = bound
-        self._contents = contents
-        self._passed = 0  # runs of expired messages: no more in one entry than it can take
-
-    def lease(self, cursor: Cursor, start: int, end: int, deliveries: int) -> None:
-        """Hand out what is wanted of `[start, end)`, in as many leases as the bounds ask for."""
-        partition_id = cursor.partition.id
-        deadline_ms = self.now_ms + int(self._config.invisible_time * 1000)
-        while self.open and start < end:
-            holes: list[tuple[int, int]] = []
-            if start < cursor.partition.compacted:
-                stop, holes = self._contents.live(partition_id, start, end, self.messages)
-            else:
-                stop = min(end, start + self.messages)
-            stop = self._bound(partition_id, start, stop)
-            if stop <= start:
-                self.open = False
-                return
-            if cursor.partition.compacted <= start < cursor.partition.expiring:
-                stop, expired = expiry.first_run(self._contents, partition_id, start, stop, self.now_ms)
-                if expired:
-                    self.operations.append(Expire(self._group_id, partition_id, start, stop))
-                    start = stop
-                    self._passed += 1
-                    self.open = self._passed < expiry.AT_ONCE
-                    continue
-            operation = Lease(self._lease_id, self._group_id, partition_id, start, stop, deliveries + 1, deadline_ms)
-            self.operations.append(operation)
-            if holes:  # what is gone is settled as it is leased
-                holes = [(first, min(last, stop)) for first, last in holes if first < stop]
-                self.operations.append(Settle(self._lease_id, holes))
-            self._lease_id += 1
-            self.messages -= stop - start - sum(last - first for first, last in holes)
-            self.open = self.messages > 0
-            start = stop

@@ -16,6 +16,11 @@ from typing import Any
 
 import msgspec
 
+from openmessaging.broker.operation import Operation as Operation
+from openmessaging.broker.timed import CreateShelf as CreateShelf
+from openmessaging.broker.timed import Expire as Expire
+from openmessaging.broker.timed import Expiring as Expiring
+from openmessaging.broker.timed import Leave as Leave
 from openmessaging.model.batch import Batch, damaged, parse_header
 from openmessaging.model.errors import OMSRuntimeException
 
@@ -34,10 +39,6 @@ class Placed(msgspec.Struct, gc=False):
     count: int
     store_ms: int
     leader_epoch: int = 0
-
-
-class Operation(msgspec.Struct, array_like=True, tag_field="op", frozen=True, gc=False):
-    """Root of all operations; each is one change of the broker's state."""
 
 
 class CreateNamespace(Operation, tag=1, frozen=True):
@@ -160,37 +161,6 @@ class CreateLane(Operation, tag=45, frozen=True):
     partition_id: int
     base: int
     priority: int
-
-
-class CreateShelf(Operation, tag=20, frozen=True):
-    """A place for the delayed messages of a queue's partition comes into being, a hidden partition with that id."""
-
-    queue_id: int
-    number: int
-    partition_id: int
-
-
-class Expiring(Operation, tag=22, frozen=True):
-    """The last messages of a partition that may expire end at an offset."""
-
-    partition_id: int
-    end: int
-
-
-class Expire(Operation, tag=23, frozen=True):
-    """Messages `start` to `end` (exclusive) of a partition have expired for a group: settled, never handed out."""
-
-    group_id: int
-    partition_id: int
-    start: int
-    end: int
-
-
-class Leave(Operation, tag=21, frozen=True):
-    """Messages of a shelf wait no more: they were fired, cancelled, or moved to another place on it."""
-
-    partition_id: int
-    offsets: list[int]
 
 
 class OpenHall(Operation, tag=30, frozen=True):

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from openmessaging.broker import entry as ops
+from openmessaging.broker import timed_state as timed
 from openmessaging.broker.copy import Copy
 from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.entry import Entry
@@ -161,38 +162,12 @@ class State:
         lane.queue.add_lane(lane)
         self.partitions[lane.id] = lane
 
-    def _create_shelf(self, operation: ops.CreateShelf, _: int) -> None:
-        self.next_partition_id = max(self.next_partition_id, operation.partition_id + 1)
-        if (queue := self._queues_by_id.get(operation.queue_id)) is not None:
-            self.add_shelf(queue, operation.number, operation.partition_id)
-
     def add_shelf(self, queue: Queue, number: int, shelf_id: int, start: int = 0, end: int = 0) -> Shelf:
         """Put a shelf in."""
         hidden = Queue(queue.id, queue.name, {})  # no groups: nobody is woken, and what left may go
         shelf = queue.shelves[number] = Shelf(shelf_id, number, hidden, start, end)
         self.partitions[shelf_id] = shelf
         return shelf
-
-    def _leave(self, operation: ops.Leave, _: int) -> None:
-        shelf = self.partitions.get(operation.partition_id)
-        if isinstance(shelf, Shelf):
-            for offset in operation.offsets:
-                shelf.leave(offset)
-
-    def _expiring(self, operation: ops.Expiring, _: int) -> None:
-        partition = self.partitions.get(operation.partition_id)
-        if partition is not None:
-            partition.expiring = max(partition.expiring, operation.end)
-
-    def _expire(self, operation: ops.Expire, _: int) -> None:
-        group = self.groups[operation.group_id]
-        cursor = group.by_partition[operation.partition_id]
-        cursor.hand_out(operation.start, operation.end)
-        group.expired += operation.end - operation.start
-        if cursor.keys is not None:
-            cursor.keys.handed_out(operation.start, operation.end)
-            cursor.keys.settled(operation.start, operation.end)
-            self.woken.add(group.id)  # the next of a key may have stepped forward
 
     def is_waiting(self, shelf: int, offset: int) -> bool:
         """Whether a delayed message still waits, by the id of its shelf."""
@@ -401,12 +376,12 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.Seek: State._seek,
     ops.Trim: State._trim,
     ops.CreateLane: State._create_lane,
-    ops.CreateShelf: State._create_shelf,
-    ops.Leave: State._leave,
+    ops.CreateShelf: timed.create_shelf,
+    ops.Leave: timed.leave,
     ops.OpenProducer: lambda state, operation, _: state.once.open(operation),
     ops.Remember: lambda state, operation, now_ms: state.once.remember(operation, now_ms),
-    ops.Expiring: State._expiring,
-    ops.Expire: State._expire,
+    ops.Expiring: timed.expiring,
+    ops.Expire: timed.expire,
     ops.OpenHall: lambda state, operation, _: state.open_hall(operation.partition_id),
     ops.Prepare: lambda state, operation, now_ms: state.prepared.prepare(operation, now_ms),
     ops.Checked: lambda state, operation, _: state.prepared.checked(operation.transaction_id, operation.next_ms),
