@@ -51,8 +51,6 @@ class Capability(StrEnum):
     DELAY = "delay"
     """Messages are delivered later, to the millisecond, and can be cancelled and rescheduled until then."""
     EXPIRY = "expiry"
-    SCHEDULE = "schedule"
-    """Messages are sent again and again, by an interval or a cron expression."""
 
 
 class Durability(StrEnum):
