@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import click
 
-from openmessaging import CopyInfo
 from openmessaging.cli.options import connected, position, store_options
 from openmessaging.cli.output import print_json
+from openmessaging.model.replay import CopyInfo
 
 
 @click.command("copy")
