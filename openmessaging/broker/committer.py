@@ -96,7 +96,8 @@ class Committer:
         self._on_durable = on_durable
         self._clock = clock
         self._sync = sync
-        self._busy = False
+        self.busy = False
+        """Whether somebody leads, or is about to."""
         self._waiting: deque[tuple[int, Release]] = deque()
         self._waiting_for_sync: deque[tuple[int, Release]] = deque()
         self._recent_worst = 0.0
@@ -116,16 +117,16 @@ class Committer:
 
     def claim_locked(self) -> bool:
         """Take the lead if nobody has it; then `lead` must follow after the lock is let go."""
-        if self._busy:
+        if self.busy:
             return False
-        self._busy = True
+        self.busy = True
         return True
 
     def wait_locked(self, index: int, release: Release, *, sync: bool = False) -> None:
         """Register for an index and see to it that somebody leads; `sync` waits for the disk in every flush mode."""
         (self._waiting_for_sync if sync else self._waiting).append((index, release))
-        if not self._busy:
-            self._busy = True
+        if not self.busy:
+            self.busy = True
             self._hand_over()
 
     def wait(self, waiter: Waiter) -> None:
@@ -155,7 +156,7 @@ class Committer:
                 failed = [*self._waiting, *self._waiting_for_sync]
                 self._waiting.clear()
                 self._waiting_for_sync.clear()
-                self._busy = False
+                self.busy = False
             for _, release in failed:
                 release(failure)
             if self._nested:
@@ -168,7 +169,7 @@ class Committer:
         with self._lock:
             self._on_durable(index)
             if not waiting and not for_sync and not self._nested:
-                self._busy = False
+                self.busy = False
                 return
             while waiting and waiting[0][0] <= index:
                 ready.append(waiting.popleft()[1])
@@ -177,7 +178,7 @@ class Committer:
             if waiting or for_sync:
                 self._hand_over()
             else:
-                self._busy = False
+                self.busy = False
         self._let_go(ready)
 
     def _let_go(self, ready: list[Release]) -> None:

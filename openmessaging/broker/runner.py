@@ -369,8 +369,10 @@ class Runner:
             raise
 
     def _on_durable(self, index: int) -> None:
-        self.engine.set_durable(index)
-        self._wake()
+        engine = self.engine
+        engine.set_durable(index)
+        if engine.grown or engine.woken:
+            self._wake()
 
     def _wake(self) -> None:
         engine = self.engine

@@ -6,14 +6,15 @@ may be called from many threads at once. Closing a subscription wakes a waiting 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from openmessaging.model.replay import BlockingReplays, Refused
 from openmessaging.model.spi import (
     Capability,
     DelayedInfo,
     Delivery,
+    Done,
     GroupInfo,
     OutgoingBatch,
     Placement,
@@ -22,20 +23,6 @@ from openmessaging.model.spi import (
 )
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
 from openmessaging.model.unique import ProducerEpoch
-
-T_co = TypeVar("T_co", covariant=True)
-
-
-class Pending(Protocol[T_co]):
-    """A result to come; `concurrent.futures.Future` is one."""
-
-    def result(self, timeout: float | None = None) -> T_co:
-        """Wait for the result, at most `timeout` seconds (TimeoutError); raises what the call raised."""
-        ...
-
-    def add_done_callback(self, fn: Callable[[Any], object], /) -> None:
-        """Call `fn` with this object when it is done, at once if it is."""
-        ...
 
 
 class BlockingSubscription(Protocol):
@@ -116,8 +103,8 @@ class BlockingDriver(BlockingReplays, Protocol):
         """All prepared messages without a decision, the oldest first."""
         ...
 
-    def submit(self, batch: OutgoingBatch) -> Pending[Placement]:
-        """Hand one batch over in order and return at once."""
+    def submit(self, batch: OutgoingBatch, done: Done) -> None:
+        """Hand one batch over in order and return at once; `done` is called by any thread."""
         ...
 
     def partition_count(self, destination: str) -> int:

@@ -8,7 +8,7 @@ What a system cannot do is absent from `capabilities`, and the method raises OMS
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -87,6 +87,10 @@ class Placement(msgspec.Struct, frozen=True, gc=False):
     durability: Durability
     original: Original | None = None
     """Set when the batch was stored before, and not again: what the header of that one says."""
+
+
+Done = Callable[[Placement | None, BaseException | None], object]
+"""Called once with where a batch was stored, or with why it was not."""
 
 
 class Backoff(msgspec.Struct, frozen=True):
@@ -231,8 +235,19 @@ class Driver(Replays, Protocol):
         """All prepared messages without a decision, the oldest first."""
         ...
 
-    def submit(self, batch: OutgoingBatch) -> Awaitable[Placement]:
-        """Hand one batch over in order and return at once; the awaitable completes as `send` does."""
+    def submit(self, batch: OutgoingBatch, done: Done) -> None:
+        """Hand one batch over in order and return at once; `done` is called in this loop, later, when `send` would
+        return or raise."""
+        ...
+
+    def send_now(self, batch: OutgoingBatch) -> Placement | None:
+        """Store one batch within the call, where that is quicker than a turn of the loop; None, and nothing done, where
+        it is not, or when it would have to wait. Raises as `send`."""
+        ...
+
+    def soon(self, callback: Callable[[], object]) -> None:
+        """Call at the end of this turn of the loop, just before what the turn submitted goes off: so that senders who
+        collect share a sync or a round trip. `loop.call_soon` where nothing is gained by more."""
         ...
 
     def partition_count(self, destination: str) -> int | Awaitable[int]:

@@ -18,7 +18,15 @@ import msgspec
 
 from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.blocking_spi import BlockingDriver
-from openmessaging.model.spi import Driver, DriverFactory, OutgoingBatch, Placement, Subscription, SubscriptionSpec
+from openmessaging.model.spi import (
+    Done,
+    Driver,
+    DriverFactory,
+    OutgoingBatch,
+    Placement,
+    Subscription,
+    SubscriptionSpec,
+)
 from openmessaging.model.transaction import Settlement
 
 _starting = threading.Lock()
@@ -61,10 +69,6 @@ class BridgedDriver(Bridged):
         self.capabilities = inner.capabilities
         self.max_body_bytes = inner.max_body_bytes
 
-    def submit(self, batch: OutgoingBatch) -> Future[Placement]:
-        """Hand one batch over in order and return at once."""
-        return _start(self.inner.submit, batch)
-
     def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
         """Store all batches and settle all messages, or do none of it."""
         inner = [
@@ -75,6 +79,10 @@ class BridgedDriver(Bridged):
         ]
         placements: list[Placement] = _call(self.inner.commit, batches, inner)
         return placements
+
+    def submit(self, batch: OutgoingBatch, done: Done) -> None:
+        """Hand one batch over in order and return at once; `done` is called in the loop's thread."""
+        bridge_loop().call_soon_threadsafe(self.inner.submit, batch, done)
 
     def subscribe(self, spec: SubscriptionSpec) -> Any:
         """Join a consumer group."""

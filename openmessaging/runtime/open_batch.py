@@ -13,11 +13,13 @@ from openmessaging.runtime.result import SendResult, SentOrigin
 
 
 class OpenBatch:
-    """Messages in the order of sending; `directed` when one says itself which partition it goes to."""
+    """Messages for a queue (full name) in the order of sending; `directed` when one says itself which partition it
+    goes to."""
 
-    __slots__ = ("directed", "futures", "messages", "records", "size", "timed")
+    __slots__ = ("directed", "futures", "messages", "name", "records", "size", "timed")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.records: list[Record] = []
         self.messages: list[Message] = []
         self.futures: list[Any] = []
@@ -26,6 +28,13 @@ class OpenBatch:
         self.directed = False
         self.timed = False
         """Whether one is delayed or expires."""
+
+    def add(self, record: Record, message: Message, future: Any) -> None:
+        """Append a message, the record to be stored for it, and who waits for it."""
+        self.records.append(record)
+        self.messages.append(message)
+        self.futures.append(future)
+        self.size += len(record.data)
 
     @property
     def keyed(self) -> bool:
@@ -44,13 +53,10 @@ class OpenBatch:
                 if not future.done():
                     future.set_exception(failure)
                 continue
-            part = parts.setdefault(route, OpenBatch())
+            part = parts.setdefault(route, OpenBatch(self.name))
             part.directed = True
             part.timed = self.timed
-            part.records.append(record)
-            part.messages.append(message)
-            part.futures.append(future)
-            part.size += len(record.data)
+            part.add(record, message, future)
         return parts
 
     def stored(self, origin: SentOrigin, placement: Placement) -> None:

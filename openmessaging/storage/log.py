@@ -161,9 +161,10 @@ class Log(ReadableLog):
                 self._group = group = Group(self._active)
                 self._staged = [group]
                 self._flushing = groups
-            for group, following in pairwise(groups):
-                if group.buffers:
-                    self._write(group, following.segment.base_position, durable=False)
+            if len(groups) > 1:
+                for group, following in pairwise(groups):
+                    if group.buffers:
+                        self._write(group, following.segment.base_position, durable=False)
             if groups[-1].buffers:
                 self._write(groups[-1], end, durable=sync)
             if sync and self._unsynced:

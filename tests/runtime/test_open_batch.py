@@ -9,7 +9,7 @@ from openmessaging.runtime.result import SentOrigin
 
 
 def filled(*partitions: int | None) -> OpenBatch:
-    batch = OpenBatch()
+    batch = OpenBatch("default://q")
     for partition in partitions:
         record = Record(b"xx", None if partition is None else "k", None, partition and {"partition": partition})
         batch.records.append(record)

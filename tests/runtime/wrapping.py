@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from openmessaging.model.spi import Capability, Driver, OutgoingBatch, Placement
+from openmessaging.model.spi import Capability, Done, Driver, OutgoingBatch, Placement
 
 
 class Distant:
@@ -30,8 +30,15 @@ class Distant:
             raise self.fail
         return await self.near.send(batches)
 
-    async def submit(self, batch: OutgoingBatch) -> Placement:
-        return (await self.send([batch]))[0]
+    def submit(self, batch: OutgoingBatch, done: Done) -> None:
+        def answer(sent: asyncio.Task[list[Placement]]) -> None:
+            failure = sent.exception()
+            done(None if failure is not None else sent.result()[0], failure)
+
+        asyncio.get_running_loop().create_task(self.send([batch])).add_done_callback(answer)
+
+    def send_now(self, _: OutgoingBatch) -> Placement | None:
+        return None
 
     async def _count(self, destination: str) -> int:
         self.counted += 1

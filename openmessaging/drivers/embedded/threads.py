@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 
 from openmessaging.broker.admin import Admin
 from openmessaging.broker.engine import Engine
@@ -18,7 +17,7 @@ from openmessaging.broker.transactor import Transactor
 from openmessaging.broker.wakeups import Wake
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, error
 from openmessaging.model.replay import Refused
-from openmessaging.model.spi import Capability, Delivery, OutgoingBatch, Placement, SubscriptionSpec
+from openmessaging.model.spi import Capability, Delivery, Done, OutgoingBatch, Placement, SubscriptionSpec
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
 from openmessaging.model.unique import ProducerEpoch
 
@@ -35,11 +34,9 @@ class BlockingEmbeddedDriver(Admin):
     def __init__(self, store: Store, release: Callable[[], None]) -> None:
         super().__init__(store.runner)
         self.transactor = Transactor(store.runner)
-        self._release: Callable[[], None] | None = release
-
-    def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
+        self.send = store.runner.send
         """Store all batches or none; returns when they are as durable as the store's flush mode says."""
-        return self.runner.send(batches)
+        self._release: Callable[[], None] | None = release
 
     def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
         """Store all batches and settle all messages, in one entry of the log, or do none of it."""
@@ -77,22 +74,16 @@ class BlockingEmbeddedDriver(Admin):
             found.append(Settled(group.id, settlement.lease_id, settlement.offsets))
         return found
 
-    def submit(self, batch: OutgoingBatch) -> Future[Placement]:
-        """Append one batch now; the future completes when it is durable."""
-        future: Future[Placement] = Future()
-        future.set_running_or_notify_cancel()  # it is in the log: there is no taking back
+    def submit(self, batch: OutgoingBatch, done: Done) -> None:
+        """Append one batch now; `done` is called when it is durable."""
         runner = self.runner
-
-        def release(error: OMSRuntimeException | None) -> None:
-            if error is None:
-                future.set_result(placements[0])
-            else:
-                future.set_exception(error)
-
         with runner.lock:
             placements, index = runner.stage_send_locked((batch,))
+
+            def release(error: OMSRuntimeException | None) -> None:
+                done(placements[0] if error is None else None, error)
+
             runner.committer.wait_locked(index, release)
-        return future
 
     def partition_count(self, destination: str) -> int:
         """Number of partitions, creating the queue on first use."""

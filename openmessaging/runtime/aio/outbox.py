@@ -8,14 +8,15 @@ the futures. Bytes in the box are bounded. Next stop of a message: the driver, f
 from __future__ import annotations
 
 import asyncio
+import types
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Generator, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Message
-from openmessaging.model.spi import Driver, Placement
+from openmessaging.model.spi import Driver, OutgoingBatch, Placement
 from openmessaging.model.transaction import Settlement
 from openmessaging.runtime.aio.primitives import Future
 from openmessaging.runtime.aio.whole import send_whole
@@ -25,6 +26,8 @@ from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
 from openmessaging.runtime.timing import is_timed
 
 _Future = asyncio.Future
+_TURNS_ALONE = 8
+"""After so many turns with one message each, the next is not held back for others to join."""
 
 
 class Outbox:
@@ -51,27 +54,31 @@ class Outbox:
         self._room: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._counts: dict[str, int] = {}
         self._waiting: dict[str, list[OpenBatch]] = {}
-        self._flights: dict[asyncio.Future[Placement], tuple[float, OpenBatch]] = {}
+        self._flights: dict[OpenBatch, float] = {}
         """What was submitted, oldest first, with the loop time at which it is late."""
+        self._landings: list[_Landing] = []
+        self._alone = 0
+        """Turns in a row that had one message only."""
         self._watch: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Future[Any]] = set()
 
     def put(self, message: Message) -> Awaitable[SendResult]:
         """Take a message; the awaitable ends when it is stored, and waits for room first when the box is full."""
+        if self._alone >= _TURNS_ALONE and (stored := self._put_now(message)) is not None:
+            return stored
         record = message.record
         size = len(record.data)
         if self._used + size > self._buffer_bytes and self._used:
             return self._put_later(message)
-        batch = self._open.get(message.destination)
+        future: asyncio.Future[SendResult] = _Future(loop=self._loop)
+        batch = self._open.get(message.destination) or self._begin(message.destination)
         if (
-            batch is None
-            or record.headers
+            record.headers
             or record.message_key is not None
             or record.properties
             or batch.size + size >= self._plain_bytes
         ):
-            return self._append(message, _Future(loop=self._loop))
-        future: asyncio.Future[SendResult] = _Future(loop=self._loop)
+            return self._append(message, future)
         batch.records.append(record)
         batch.messages.append(message)
         batch.futures.append(future)
@@ -112,26 +119,51 @@ class Outbox:
     def _append(self, message: Message, future: asyncio.Future[SendResult]) -> asyncio.Future[SendResult]:
         record = message.record
         size = len(record.data)
-        batch = self._open.get(message.destination)
-        if batch is None:
-            self._packer.full(message.destination)
-            batch = OpenBatch()
+        batch = self._open.get(message.destination) or self._begin(message.destination)
         if record.headers or record.message_key is not None or record.properties or size > self._max_body:
             record = checked_record(message, self._max_body, self._packer.once)
             batch.directed |= is_directed(message.record)
             batch.timed |= is_timed(message.record.headers)
-        if not batch.records:
-            self._open[message.destination] = batch
-            if not self._scheduled:
-                self._schedule()
-        batch.records.append(record)
-        batch.messages.append(message)
-        batch.futures.append(future)
-        batch.size += size
+        batch.add(record, message, future)
         self._used += size
         if batch.size >= self._batch_bytes:
-            self._dispatch(message.destination, self._open.pop(message.destination))
+            self._dispatch(self._open.pop(message.destination))
         return future
+
+    def _begin(self, destination: str) -> OpenBatch:
+        """Open a batch, to be sent at the end of the turn or after the linger."""
+        batch = self._open[destination] = OpenBatch(self._packer.full(destination))
+        if not self._scheduled:
+            self._scheduled = True
+            if self._linger:
+                self._loop.call_later(self._linger, self._flush_open)
+            else:
+                self._driver.soon(self._flush_open)
+        return batch
+
+    def _put_now(self, message: Message) -> Awaitable[SendResult] | None:
+        """Store a plain message within the call: for a lone sender, turn after turn, nothing is won by collecting."""
+        record = message.record
+        if record.headers or record.message_key is not None or record.properties or len(record.data) > self._max_body:
+            return None
+        if self._used:
+            self._alone = 0
+            return None
+        name = self._packer.full(message.destination)
+        outgoing, origin = self._packer.pack(name, None, (record,), False)
+        placement = self._driver.send_now(outgoing)
+        if placement is None:
+            self._alone = 0
+            future: asyncio.Future[SendResult] = _Future(loop=self._loop)
+            batch = OpenBatch(name)
+            batch.add(record, message, future)
+            self._used += batch.size
+            self._fly(batch, outgoing, origin)
+            return future
+        origin.placement = placement
+        message.origin = origin
+        message.position = 0
+        return _after_turn(SendResult(origin, 0))
 
     async def _put_later(self, message: Message) -> SendResult:
         size = len(message.record.data)
@@ -165,26 +197,21 @@ class Outbox:
                 free -= size
             self._room.popleft()
 
-    def _schedule(self) -> None:
-        self._scheduled = True
-        if self._linger:
-            self._loop.call_later(self._linger, self._flush_open)
-        else:
-            self._loop.call_soon(self._flush_open)
-
     def _flush_open(self) -> None:
         self._scheduled = False
         opened, self._open = self._open, {}
-        for destination, batch in opened.items():
-            self._dispatch(destination, batch)
+        self._alone = self._alone + 1 if not self._linger and _is_one_message(opened) else 0
+        for batch in opened.values():
+            if batch.records:  # the message it was opened for may have been refused
+                self._dispatch(batch)
 
-    def _dispatch(self, destination: str, batch: OpenBatch) -> None:
+    def _dispatch(self, batch: OpenBatch) -> None:
         """Submit what was open for a queue, in order after what still waits for its number of partitions."""
-        name = self._packer.full(destination)
+        name = batch.name
         if name in self._waiting:
             self._waiting[name].append(batch)
         elif not batch.directed:
-            self._submit(name, ANYWHERE, batch)
+            self._submit(ANYWHERE, batch)
         else:
             try:
                 count = self._counts.get(name) or self._driver.partition_count(name)
@@ -192,7 +219,7 @@ class Outbox:
                 self._fail(batch, failure)
                 return
             if isinstance(count, int):
-                self._split(name, batch, count)
+                self._split(batch, count)
             else:
                 self._waiting[name] = [batch]
                 self._spawn(self._resolve(name, count))
@@ -205,41 +232,51 @@ class Outbox:
                 self._fail(batch, failure)
             return
         for batch in self._waiting.pop(name):
-            self._split(name, batch, count)
+            self._split(batch, count)
 
-    def _split(self, name: str, batch: OpenBatch, count: int) -> None:
+    def _split(self, batch: OpenBatch, count: int) -> None:
         for route, part in batch.split(count, self._release).items():
-            self._submit(name, route, part)
+            self._submit(route, part)
 
-    def _submit(self, name: str, route: Route, batch: OpenBatch) -> None:
+    def _submit(self, route: Route, batch: OpenBatch) -> None:
         partition, _, priority = route
         try:
-            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed, batch.timed, priority)
-            pending = asyncio.ensure_future(self._driver.submit(outgoing))
+            outgoing, origin = self._packer.pack(
+                batch.name, partition, batch.records, batch.keyed, batch.timed, priority
+            )
+        except Exception as failure:
+            self._fail(batch, failure)
+        else:
+            self._fly(batch, outgoing, origin)
+
+    def _fly(self, batch: OpenBatch, outgoing: OutgoingBatch, origin: SentOrigin) -> None:
+        try:
+            self._driver.submit(outgoing, partial(self._arrived, batch, origin))
         except Exception as failure:
             self._fail(batch, failure)
             return
-        late = self._loop.time() + self._timeout
-        self._flights[pending] = (late, batch)
+        late = self._flights[batch] = self._loop.time() + self._timeout
         if self._watch is None:
             self._watch = self._loop.call_at(late, self._expire)
-        pending.add_done_callback(partial(self._arrived, batch, origin))
 
-    def _arrived(self, batch: OpenBatch, origin: SentOrigin, pending: asyncio.Future[Placement]) -> None:
-        del self._flights[pending]
-        failure = _failure_of(pending)
-        if failure is not None:
+    def _arrived(
+        self, batch: OpenBatch, origin: SentOrigin, placement: Placement | None, failure: BaseException | None
+    ) -> None:
+        del self._flights[batch]
+        if placement is not None:
+            batch.stored(origin, placement)
+            self._release(batch.size)
+        elif failure is not None:
             self._fail(batch, failure)
-            return
-        batch.stored(origin, pending.result())
-        self._release(batch.size)
+        for landing in self._landings:
+            landing.landed(batch)
 
     def _expire(self) -> None:
         """Fail what is late. One timer watches all flights: a timer for each would cost more than the flight."""
         self._watch = None
         now = self._loop.time()
         failure = error(1410, f"no answer within {self._timeout} s", next_step="It may have been stored all the same")
-        for late, batch in self._flights.values():
+        for batch, late in self._flights.items():
             if late > now:
                 self._watch = self._loop.call_at(late, self._expire)
                 return
@@ -278,9 +315,15 @@ class Outbox:
     async def flush(self) -> None:
         """Return when all that was put before has been stored or has failed."""
         self._flush_open()
-        for ahead in (self._tasks, self._flights):
-            if ahead:
-                await asyncio.wait(set(ahead))
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
+        if self._flights:
+            landing = _Landing(self._flights, self._loop.create_future())
+            self._landings.append(landing)
+            try:
+                await landing.done
+            finally:
+                self._landings.remove(landing)
 
     def close(self) -> None:
         """Let go of helper tasks; call it when flushed."""
@@ -295,7 +338,26 @@ class Outbox:
         task.add_done_callback(self._tasks.discard)
 
 
-def _failure_of(pending: asyncio.Future[Placement]) -> BaseException | None:
-    if pending.cancelled():
-        return error(1503, "the driver was closed", next_step="Open the access point again")
-    return pending.exception()
+@types.coroutine
+def _after_turn(result: SendResult) -> Generator[None, None, SendResult]:
+    """Others in the loop get their turn, as in every wait."""
+    yield
+    return result
+
+
+def _is_one_message(opened: dict[str, OpenBatch]) -> bool:
+    return len(opened) == 1 and len(next(iter(opened.values())).records) == 1
+
+
+class _Landing:
+    """Somebody's wait for all that was in flight at a moment."""
+
+    def __init__(self, flights: Iterable[OpenBatch], done: asyncio.Future[None]) -> None:
+        self._flights = set(flights)
+        self.done = done
+
+    def landed(self, batch: OpenBatch) -> None:
+        """A batch was stored, or failed."""
+        self._flights.discard(batch)
+        if not self._flights and not self.done.done():
+            self.done.set_result(None)

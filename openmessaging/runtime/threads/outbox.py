@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
-from openmessaging.model.blocking_spi import BlockingDriver, Pending
+from openmessaging.model.blocking_spi import BlockingDriver
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Placement
@@ -99,13 +99,10 @@ class Outbox:
             ):
                 step = "The system behind it is slow or away: try later"
                 raise error(1410, f"no room in the producer for {self._timeout} s", next_step=step)
-            batch = self._open.setdefault(name, OpenBatch())
-            batch.records.append(record)
-            batch.messages.append(message)
-            batch.futures.append(future)
+            batch = self._open.setdefault(name, OpenBatch(name))
+            batch.add(record, message, future)
             batch.directed |= is_directed(message.record)
             batch.timed |= is_timed(message.record.headers)
-            batch.size += size
             self._used += size
             self._left += 1
             if batch.size >= self._batch_bytes:
@@ -161,41 +158,41 @@ class Outbox:
         with self._dispatching:
             with self._changed:
                 opened, self._open = self._open, {}
-            for name, batch in opened.items():
-                self._dispatch(name, batch)
+            for batch in opened.values():
+                self._dispatch(batch)
 
-    def _dispatch(self, name: str, batch: OpenBatch) -> None:
+    def _dispatch(self, batch: OpenBatch) -> None:
         if not batch.directed:
-            self._submit(name, ANYWHERE, batch)
+            self._submit(ANYWHERE, batch)
             return
         try:
-            count = self._driver.partition_count(name)
+            count = self._driver.partition_count(batch.name)
         except Exception as failure:
             self._fail(batch, failure)
             return
         for route, part in batch.split(count, partial(self._release, count=1)).items():
-            self._submit(name, route, part)
+            self._submit(route, part)
 
-    def _submit(self, name: str, route: Route, batch: OpenBatch) -> None:
+    def _submit(self, route: Route, batch: OpenBatch) -> None:
         partition, _, priority = route
         try:
-            outgoing, origin = self._packer.pack(name, partition, batch.records, batch.keyed, batch.timed, priority)
-            pending = self._driver.submit(outgoing)
+            outgoing, origin = self._packer.pack(
+                batch.name, partition, batch.records, batch.keyed, batch.timed, priority
+            )
+            self._driver.submit(outgoing, partial(self._arrived, batch, origin))
         except Exception as failure:
             self._fail(batch, failure)
-            return
-        pending.add_done_callback(partial(self._arrived, batch, origin))
 
-    def _arrived(self, batch: OpenBatch, origin: SentOrigin, pending: Pending[Placement]) -> None:
-        try:
-            placement = pending.result()
-        except Exception as failure:
+    def _arrived(
+        self, batch: OpenBatch, origin: SentOrigin, placement: Placement | None, failure: BaseException | None
+    ) -> None:
+        if placement is not None:
+            batch.stored(origin, placement)
+            self._release(batch.size, len(batch.messages))
+        elif failure is not None:
             self._fail(batch, failure)
-            return
-        batch.stored(origin, placement)
-        self._release(batch.size, len(batch.messages))
 
-    def _fail(self, batch: OpenBatch, failure: Exception) -> None:
+    def _fail(self, batch: OpenBatch, failure: BaseException) -> None:
         batch.fail(failure)
         self._release(batch.size, len(batch.messages))
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future as Plain
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from openmessaging.blocking import connect
 from openmessaging.model.errors import OMSRuntimeException, OMSTimeOutException, error
 from openmessaging.model.message import Message, Record
-from openmessaging.model.spi import OutgoingBatch, Placement
+from openmessaging.model.spi import Done, OutgoingBatch
 from openmessaging.runtime.outgoing import Packer
 from openmessaging.runtime.threads.outbox import Outbox
 
@@ -27,17 +26,15 @@ class Distant:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.near, name)
 
-    def submit(self, batch: OutgoingBatch) -> Plain[Placement]:
+    def submit(self, batch: OutgoingBatch, done: Done) -> None:
         if self.fail is not None:
             raise self.fail
-        future: Plain[Placement] = Plain()
 
         def answer() -> None:
             self.gate.wait()
-            future.set_result(self.near.send([batch])[0])
+            done(self.near.send([batch])[0], None)
 
         threading.Thread(target=answer).start()
-        return future
 
 
 class Case:
@@ -111,10 +108,8 @@ def test_failures_reach_the_futures(memory: str) -> None:
         for future in [case.outbox.submit(message()), case.outbox.submit(message(messageKey="k"))]:
             with pytest.raises(OMSRuntimeException, match="disk is full"):
                 future.get(5)
-        lost: Plain[Placement] = Plain()
-        lost.set_exception(error(1503, "closed"))
         case.driver.fail = None
-        case.driver.submit = lambda batch: lost  # type: ignore[method-assign]
+        case.driver.submit = lambda batch, done: done(None, error(1503, "closed"))  # type: ignore[method-assign]
         with pytest.raises(OMSRuntimeException, match="closed"):
             case.outbox.submit(message()).get(5)
         with pytest.raises(OMSRuntimeException, match="no valid name"):
