@@ -10,9 +10,9 @@ from typing import Any
 
 from openmessaging.model.errors import error
 from openmessaging.model.message import Message
-from openmessaging.model.spi import OutgoingBatch, Placement
+from openmessaging.model.spi import Done, OutgoingBatch, Placement
 from openmessaging.model.unique import Unique
-from openmessaging.runtime.aio.primitives import Driver, call, call_within, deferred
+from openmessaging.runtime.aio.primitives import Driver, call, call_within, report
 from openmessaging.runtime.outgoing import ANYWHERE, NamedPacker, Packer, checked_record, is_directed, route_of
 from openmessaging.runtime.result import SendResult
 from openmessaging.runtime.timing import is_timed
@@ -31,9 +31,13 @@ class OnceDriver:
         """Store all batches or none, each once."""
         return await self._driver.commit(batches, ())
 
-    def submit(self, batch: OutgoingBatch) -> Any:
+    def submit(self, batch: OutgoingBatch, done: Done) -> None:
         """Hand one batch over."""
-        return deferred(self._first, batch)
+        report(done, self._first, batch)
+
+    def send_now(self, _: OutgoingBatch) -> Placement | None:
+        """Never: a commit takes a turn."""
+        return None
 
     async def _first(self, batch: OutgoingBatch) -> Placement:
         return (await self._driver.commit((batch,), ()))[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -180,9 +180,29 @@ async def call_within(timeout: float, function: Callable[..., Awaitable[T]], *ar
         raise error(1410, f"no answer within {timeout} s", next_step=step) from None
 
 
-def deferred(function: Callable[..., Awaitable[T]], *arguments: Any) -> Awaitable[T]:
-    """The result to come of a coroutine function."""
-    return function(*arguments)
+_reporting: set[asyncio.Task[Any]] = set()
+"""The loop itself would let them be collected in mid-flight."""
+
+
+def report(
+    done: Callable[[T | None, BaseException | None], object],
+    function: Callable[..., Coroutine[Any, Any, T]],
+    *arguments: Any,
+) -> None:
+    """Call a coroutine function and, later, `done` with what it returned or raised."""
+
+    def ended(task: asyncio.Task[T]) -> None:
+        _reporting.discard(task)
+        if task.cancelled():
+            done(None, error(1503, "the driver was closed", next_step="Open the access point again"))
+        elif (failure := task.exception()) is not None:
+            done(None, failure)
+        else:
+            done(task.result(), None)
+
+    task = asyncio.get_running_loop().create_task(function(*arguments))
+    _reporting.add(task)
+    task.add_done_callback(ended)
 
 
 def current_scope() -> object:

@@ -26,7 +26,7 @@ __all__ = [
     "call",
     "call_within",
     "current_scope",
-    "deferred",
+    "report",
     "sleep",
 ]
 
@@ -199,14 +199,16 @@ def call_within(timeout: float, function: Callable[..., T], *arguments: Any) -> 
     return function(*arguments)
 
 
-def deferred(function: Callable[..., T], *arguments: Any) -> concurrent.futures.Future[T]:
-    """Call a function now; its result as one to come."""
-    future: concurrent.futures.Future[T] = concurrent.futures.Future()
+def report(
+    done: Callable[[T | None, BaseException | None], object], function: Callable[..., T], *arguments: Any
+) -> None:
+    """Call a function and then `done` with what it returned or raised."""
     try:
-        future.set_result(function(*arguments))
+        result = function(*arguments)
     except Exception as failure:
-        future.set_exception(failure)
-    return future
+        done(None, failure)
+    else:
+        done(result, None)
 
 
 def current_scope() -> object:
