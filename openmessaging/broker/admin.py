@@ -13,6 +13,8 @@ from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Trim
 from openmessaging.broker.group import Group
 from openmessaging.broker.replaying import Replaying
+from openmessaging.filters import compile_condition
+from openmessaging.model.errors import error
 from openmessaging.model.spi import DelayedInfo, GroupInfo, QueueInfo, SubscriptionSpec
 
 
@@ -40,7 +42,9 @@ class Admin(Replaying):
         self.runner.change(lambda engine, now_ms: engine.decide_create_queue(now_ms, name, partitions, config))
 
     def update_queue(self, name: str, config: dict[str, Any]) -> None:
-        """Change settings; raises 1404 when missing."""
+        """Change settings; raises 1404 when missing, 1418 for a wrong setting."""
+        if config.get("filter"):
+            compile_condition(config["filter"])  # while nobody waits: it may load the parser
         self.runner.change(lambda engine, now_ms: engine.decide_update_queue(now_ms, name, config))
 
     def delete_queue(self, name: str) -> None:
@@ -134,10 +138,14 @@ class Admin(Replaying):
     # ---- groups --------------------------------------------------------------------------------------------------
 
     def join(self, spec: SubscriptionSpec) -> Group:
-        """The group of a subscription, made when missing. Raises 1404 for a queue that may not be created."""
+        """The group of a subscription, made when missing. Raises 1404 for a queue that may not be created, 1418 for a
+        filter that is wrong, or that is not the group's (None: the group's, whatever it is)."""
+        text = spec.config.filter
+        if text:
+            compile_condition(text)  # while nobody waits: it may load the parser
         self.ensure_queue(spec.destination)
         runner = self.runner
-        config = msgspec.structs.replace(spec.config, broadcast=spec.broadcast)
+        config = msgspec.structs.replace(spec.config, broadcast=spec.broadcast, filter=text or None)
         group = runner.engine.queue(spec.destination).groups.get(spec.group)
         if group is None:
             starts = self._offsets(spec.destination, spec.config.start)
@@ -150,7 +158,13 @@ class Admin(Replaying):
                     now_ms, spec.destination, spec.group, msgspec.to_builtins(config)
                 )
             )
-        return runner.engine.queue(spec.destination).groups[spec.group]
+        elif text is not None and config.filter != group.config.filter:
+            have = f"has the filter {group.config.filter!r}" if group.config.filter else "has no filter"
+            step = "Leave the filter out to use the group's, pass update=True to change it, or use another group"
+            raise error(1418, f"filter: the group {spec.group} {have}", next_step=step, field="filter")
+        group = runner.engine.queue(spec.destination).groups[spec.group]
+        group.condition()  # that of the queue, too
+        return group
 
     def list_groups(self, queue: str | None = None) -> list[GroupInfo]:
         """All groups, or those of one queue. Raises 1404 when the queue is missing."""

@@ -18,6 +18,7 @@ from openmessaging.broker.group import Group
 from openmessaging.broker.queue import Queue
 from openmessaging.broker.queue import check_config as check_queue_config
 from openmessaging.broker.state import Contents, State, merged
+from openmessaging.filters import compile_condition
 from openmessaging.model.errors import error
 from openmessaging.model.spi import GroupConfig
 
@@ -223,6 +224,8 @@ def check_config(config: GroupConfig) -> None:
     ):
         if not good:
             raise error(1418, f"{field}: {value!r} is not {want}", field=field)
+    if config.filter:
+        compile_condition(config.filter)
 
 
 MAX_SECONDS = 366 * 86_400.0

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from openmessaging.broker.copying import with_own
 from openmessaging.broker.entry import Entry, Generation, Lease, Placed
+from openmessaging.broker.matching import matching_offsets
+from openmessaging.broker.partition import Partition
 from openmessaging.broker.state import State
+from openmessaging.filters import Condition
 from openmessaging.model.batch import ATTRIBUTES_AT, EXPIRES, HOLE, SPARSE, BatchHeader, decode
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
@@ -86,6 +90,7 @@ class StoredContents:
         self.repair: Callable[[int], None] = _cannot
         """Builds the index of a partition anew from the log, when it turns out to be damaged."""
         self._decoded: dict[int, tuple[BatchHeader, dict[str, Any], list[Record]]] = {}
+        self._places: dict[int, tuple[Condition, Sequence[int]]] = {}
 
     def reach(self, max_bytes: int) -> Reach:
         """How far the leases of one receive may go so that their batches hold at most `max_bytes` (at least one batch,
@@ -205,6 +210,25 @@ class StoredContents:
             keys += [record.message_key for record in records[start - entry.base_offset : stop - entry.base_offset]]
             start = stop
         return keys
+
+    def matching(
+        self, partition: Partition, start: int, end: int, condition: Condition
+    ) -> tuple[Sequence[int], int, int]:
+        """Of the batch that holds `start`: the offsets that match, where looking stopped, and the batch's bytes."""
+        entry = self._entry(partition.id, start)
+        if entry.base_offset > start:
+            return (), min(end, entry.base_offset), 0
+        known = self._places.get(entry.position)
+        if known is None or known[0] is not condition:
+            if len(self._places) >= _CACHED_BATCHES:
+                self._places.clear()
+            data = self._storage.read(entry.position, entry.size)
+            known = condition, matching_offsets(data, condition, partition, entry)
+            self._places[entry.position] = known
+        offsets = known[1]
+        stop = min(end, entry.base_offset + entry.count)
+        first = bisect_left(offsets, start)
+        return offsets[first : bisect_left(offsets, stop, first)], stop, entry.size
 
     def message(self, partition_id: int, offset: int) -> tuple[BatchHeader, dict[str, Any], Record, int]:
         """One stored message: its batch's header, the shared headers, the record, its place in the batch."""

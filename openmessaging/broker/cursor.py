@@ -48,3 +48,9 @@ class Cursor:
         if start > self.next:
             self.waiting.add(self.next, start, 0, 0)
         self.next = end
+
+    def skip(self, start: int, end: int) -> None:
+        """Settle messages that are waiting or untouched without handing them out."""
+        self.waiting.remove(start, end)
+        if end > self.next:
+            self.hand_out(max(start, self.next), end)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Protocol
 
-from openmessaging.broker import dead_letter, delays, expiry, ranges, snapshot, transactions
+from openmessaging.broker import dead_letter, delays, expiry, filtering, ranges, snapshot, transactions
 from openmessaging.broker.administration import MAX_SECONDS, Administration
 from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.draft import Draft, Limits
@@ -106,6 +106,9 @@ class Engine(Administration):
         if self.groups.get(group.id) is not group:
             raise error(1404, f"the consumer group {group.name} was deleted", next_step="Subscribe again")
         reception = Reception(self.next_lease_id, group, now_ms, max_messages, bound, self.contents)
+        condition = group.condition()
+        if condition is not None:
+            reception.sieve = filtering.Sieve(self.contents, condition)
         if group.queue.lanes:
             group.turns.receive(
                 group.queue.levels,
@@ -113,12 +116,14 @@ class Engine(Administration):
                 lambda number: self._ready(reception, group, group.cursors[number]),
                 lambda numbers, messages: self._serve_some(reception, group, numbers, messages),
             )
-            return expiry.with_copies(self, Entry(now_ms, reception.operations), group)
-        cursors = group.cursors
-        turn = group.turn = (group.turn + 1) % len(cursors)
-        if turn:
-            cursors = cursors[turn:] + cursors[:turn]
-        self._serve(reception, group, cursors)
+        else:
+            cursors = group.cursors
+            turn = group.turn = (group.turn + 1) % len(cursors)
+            if turn:
+                cursors = cursors[turn:] + cursors[:turn]
+            self._serve(reception, group, cursors)
+        if reception.sieve is not None:
+            filtering.settle_missed(reception)
         return expiry.with_copies(self, Entry(now_ms, reception.operations), group)
 
     def _serve(self, reception: Reception, group: Group, cursors: Sequence[Cursor]) -> None:
@@ -128,7 +133,12 @@ class Engine(Administration):
             for cursor in cursors:
                 if reception.open:
                     for start, end, deliveries in self._keys(group, cursor).pick(now_ms, reception.messages):
-                        reception.lease(cursor, start, end, deliveries)
+                        if reception.sieve is not None and start < cursor.next:
+                            filtering.lease_matching(reception, cursor, reception.sieve, start, end, deliveries)
+                        else:
+                            reception.lease(cursor, start, end, deliveries)
+        elif reception.sieve is not None:
+            filtering.serve(reception, cursors, reception.sieve)
         else:
             for cursor in cursors:
                 if reception.open and len(cursor.waiting):
@@ -164,7 +174,9 @@ class Engine(Administration):
         if cursor.keys is None:
             family = group.family(cursor.partition.base)
             shared = InFlight() if len(family) > 1 else None
-            made = [KeyOrder(each, self.contents.keys, shared) for each in family]
+            condition = group.condition()
+            misses = filtering.Sieve(self.contents, condition).misses if condition is not None else None
+            made = [KeyOrder(each, self.contents.keys, shared, misses) for each in family]
             for each, keys in zip(family, made, strict=True):
                 each.keys = keys
         assert cursor.keys is not None

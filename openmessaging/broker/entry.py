@@ -17,6 +17,8 @@ from typing import Any
 import msgspec
 
 from openmessaging.broker.operation import Operation as Operation
+from openmessaging.broker.selection import Select as Select
+from openmessaging.broker.selection import Skip as Skip
 from openmessaging.broker.timed import CreateShelf as CreateShelf
 from openmessaging.broker.timed import Expire as Expire
 from openmessaging.broker.timed import Expiring as Expiring
@@ -306,6 +308,8 @@ AnyOperation = (
     | CreateCopy
     | AdvanceCopy
     | EndCopy
+    | Select
+    | Skip
 )
 
 

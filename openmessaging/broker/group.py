@@ -8,6 +8,7 @@ from openmessaging.broker import ranges
 from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.priority import Turns
+from openmessaging.filters import Condition, compile_condition
 from openmessaging.model.spi import GroupConfig
 
 if TYPE_CHECKING:
@@ -50,6 +51,13 @@ class Group:
         """Drop what is known of the key order of a partition and its lanes: it is read again when next needed."""
         for cursor in self.family(base):
             cursor.keys = None
+
+    def condition(self) -> Condition | None:
+        """What a message must fulfil to be handed out: the queue's condition and the group's own; None without any."""
+        own, common = self.config.filter, self.queue.config.get("filter")
+        if common:
+            return compile_condition(common, own) if own else compile_condition(common)
+        return compile_condition(own) if own else None
 
     @property
     def dead_letter_queue(self) -> str:

@@ -19,11 +19,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from openmessaging.broker.cursor import Cursor
+    from openmessaging.broker.partition import Partition
 
 LOOK_AHEAD = 20_000
 """Most messages per cursor that are known while they stand behind another of their key."""
+MAX_MISSED = 4_000
+"""Messages that do not match the group's condition, after which a pick looks no further."""
 _CHUNK = 512
 
+Misses = Callable[["Partition", int, int], set[int]]
+"""Which of the messages `[start, end)` of a partition do not match the group's condition."""
 ReadKeys = Callable[[int, int, int], list[str | None]]
 """Keys of the messages `[start, end)` of a partition id."""
 
@@ -61,19 +66,25 @@ class KeyOrder:
     """Lines by key, and the heads that may go out; `shared` when the partition has lanes."""
 
     __slots__ = (
-        "_cursor", "_keys", "_later", "_lines", "_offered", "_parked", "_read", "_ready", "_scanned", "_shared"
+        "_cursor", "_keys", "_later", "_lines", "_misses", "_offered", "_parked", "_read", "_ready", "_scanned",
+        "_shared", "missed",
     )  # fmt: skip
 
-    def __init__(self, cursor: Cursor, read: ReadKeys, shared: InFlight | None = None) -> None:
+    def __init__(
+        self, cursor: Cursor, read: ReadKeys, shared: InFlight | None = None, misses: Misses | None = None
+    ) -> None:
         self._cursor = cursor
         self._read = read
         self._shared = shared
+        self._misses = misses
         self._lines: dict[str, deque[int]] = {}
         self._keys: dict[int, str] = {}
         self._ready: list[int] = []
         self._later: list[tuple[int, int]] = []  # (visible_ms, offset) of heads that wait
         self._offered: set[int] = set()  # taken from `_ready` by a decision, maybe not applied
         self._parked = 0
+        self.missed: set[int] = set()
+        """Offsets that do not match and are not settled yet."""
         for start, end in cursor.unsettled():
             self._scan(start, end)
         self._scanned = cursor.next
@@ -108,7 +119,7 @@ class KeyOrder:
         """Look for heads until that many are ready; how many are."""
         while self._later and self._later[0][0] <= now_ms:
             heappush(self._ready, heappop(self._later)[1])
-        while len(self._ready) < messages and self._parked < LOOK_AHEAD:
+        while len(self._ready) < messages and self._parked < LOOK_AHEAD and len(self.missed) < MAX_MISSED:
             end = min(self._scanned + _CHUNK, self._cursor.partition.visible)
             if end <= self._scanned:
                 break
@@ -140,6 +151,12 @@ class KeyOrder:
             else:
                 del self._lines[key]
 
+    def skipped(self, start: int, end: int) -> None:
+        """Messages that do not match were settled."""
+        self.missed.difference_update(range(start, end))
+        self._offered.difference_update(range(start, end))
+        self.settled(start, end)
+
     def returned(self, start: int, end: int, visible_ms: int) -> bool:
         """Messages in flight wait again; they stay heads. Whether heads of other lanes may go out for that."""
         freed = False
@@ -151,7 +168,11 @@ class KeyOrder:
 
     def _scan(self, start: int, end: int) -> None:
         waiting = self._cursor.waiting
+        missed = self._misses(self._cursor.partition, start, end) if self._misses is not None else ()
         for offset, key in enumerate(self._read(self._cursor.partition.id, start, end), start):
+            if offset in missed and (offset >= self._cursor.next or waiting.at(offset) is not None):
+                self.missed.add(offset)
+                continue
             if key is not None:
                 self._keys[offset] = key
                 line = self._lines.get(key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from openmessaging.broker import filtering
 from openmessaging.broker.entry import Lease
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.runner import Runner, closed
@@ -72,12 +73,17 @@ class Looking:
         """What the group's next receive would get, without taking it (lease_id 0). Raises 1404."""
         runner = self.runner
         with runner.lock:
-            now_ms = runner.tick_locked()
-            found = runner.engine.group(queue, group)
-            turn = found.turn
-            entry = runner.engine.decide_receive(now_ms, found, max_messages, runner.contents.reach(max_bytes))
-            found.turn = turn  # nothing was handed out, so it is nobody's turn
-            leases = [replace(each, lease_id=0) for each in entry.operations if isinstance(each, Lease)]
+            leases: list[Lease] = []
+            entry = None
+            while not leases and (entry is None or entry.operations):
+                if entry is not None:  # what was looked at does not match the group's condition
+                    runner.stage_locked(entry)
+                now_ms = runner.tick_locked()
+                found = runner.engine.group(queue, group)
+                turn = found.turn
+                entry = runner.engine.decide_receive(now_ms, found, max_messages, runner.contents.reach(max_bytes))
+                found.turn = turn  # nothing was handed out, so it is nobody's turn
+                leases = [replace(each, lease_id=0) for each in filtering.leases(entry)]
             places = [(lease, runner.contents.spans(lease)) for lease in leases]
             numbers = {lease.partition_id: runner.engine.partitions[lease.partition_id].number for lease in leases}
         return [

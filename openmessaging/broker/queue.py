@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from openmessaging.broker.partition import Partition
+from openmessaging.filters import compile_condition
 from openmessaging.model.destination import DEFAULT_NAMESPACE, full_name
 from openmessaging.model.errors import error
 from openmessaging.model.spi import QueueConfig
@@ -35,6 +36,8 @@ def check_config(config: dict[str, Any]) -> None:
         value = getattr(checked, field)
         if value is not None and not 0 <= value <= _MAX:
             raise error(1418, f"{field}: {value!r} is negative or too large", field=field)
+    if checked.filter:
+        compile_condition(checked.filter)
 
 
 class Queue:

@@ -1,12 +1,13 @@
-"""One receive in the making: which messages are leased, and which turn out to have expired or to be gone."""
+"""One receive in the making: which messages are leased, and which turn out not to match, to have expired or to be gone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from openmessaging.broker import expiry
+from openmessaging.broker import expiry, ranges
 from openmessaging.broker.cursor import Cursor
-from openmessaging.broker.entry import AnyOperation, Expire, Lease, Settle
+from openmessaging.broker.entry import AnyOperation, Expire, Lease, Select, Settle, Skip
+from openmessaging.broker.filtering import Sieve
 from openmessaging.broker.group import Group
 from openmessaging.broker.state import Contents
 
@@ -15,19 +16,20 @@ Bound = Callable[[int, int, int], int]
 
 
 class Reception:
-    """Leases of one receive, in the making."""
+    """What one receive hands out, in the making: `operations` on the state, as long as `messages` are wanted."""
 
     __slots__ = (
         "_bound",
-        "_config",
         "_contents",
-        "_group_id",
         "_lease_id",
+        "_lifetime_ms",
         "_passed",
+        "group",
         "messages",
         "now_ms",
         "open",
         "operations",
+        "sieve",
     )
 
     def __init__(
@@ -38,8 +40,10 @@ class Reception:
         self.now_ms = now_ms
         self.open = messages > 0
         self._lease_id = lease_id
-        self._group_id = group.id
-        self._config = group.config
+        self.group = group
+        self.sieve: Sieve | None = None
+        """The condition that messages must fulfil."""
+        self._lifetime_ms = int(group.config.invisible_time * 1000)
         self._bound = bound
         self._contents = contents
         self._passed = 0  # runs of expired messages: no more in one entry than it can take
@@ -47,7 +51,7 @@ class Reception:
     def lease(self, cursor: Cursor, start: int, end: int, deliveries: int) -> None:
         """Hand out what is wanted of `[start, end)`, in as many leases as the bounds ask for."""
         partition_id = cursor.partition.id
-        deadline_ms = self.now_ms + int(self._config.invisible_time * 1000)
+        deadline_ms = self.now_ms + self._lifetime_ms
         while self.open and start < end:
             holes: list[tuple[int, int]] = []
             if start < cursor.partition.compacted:
@@ -61,12 +65,12 @@ class Reception:
             if cursor.partition.compacted <= start < cursor.partition.expiring:
                 stop, expired = expiry.first_run(self._contents, partition_id, start, stop, self.now_ms)
                 if expired:
-                    self.operations.append(Expire(self._group_id, partition_id, start, stop))
+                    self.operations.append(Expire(self.group.id, partition_id, start, stop))
                     start = stop
                     self._passed += 1
                     self.open = self._passed < expiry.AT_ONCE
                     continue
-            operation = Lease(self._lease_id, self._group_id, partition_id, start, stop, deliveries + 1, deadline_ms)
+            operation = Lease(self._lease_id, self.group.id, partition_id, start, stop, deliveries + 1, deadline_ms)
             self.operations.append(operation)
             if holes:  # what is gone is settled as it is leased
                 holes = [(first, min(last, stop)) for first, last in holes if first < stop]
@@ -75,3 +79,38 @@ class Reception:
             self.messages -= stop - start - sum(last - first for first, last in holes)
             self.open = self.messages > 0
             start = stop
+
+    def select(self, cursor: Cursor, reached: int, found: list[int]) -> None:
+        """Hand out what was found (bounds) among the untouched messages up to `reached`, in one lease, and settle the
+        others; what the bound does not let go out is left for the next time, and what lies behind it."""
+        kept: list[int] = []
+        for start, end in ranges.pairs(found):
+            stop = self._room(cursor.partition.id, start, end)
+            if stop > start:
+                kept += (start, stop)
+            if stop < end:
+                reached = stop
+                self.open = False
+                break
+        if reached == cursor.next:
+            return
+        lease_id = self._lease_id if kept else 0
+        deadline_ms = self.now_ms + self._lifetime_ms
+        self.operations.append(Select(lease_id, self.group.id, cursor.partition.id, reached, kept, deadline_ms))
+        if kept:
+            self._lease_id += 1
+            self.messages -= ranges.size(kept)
+            self.open = self.open and self.messages > 0
+
+    def skip(self, cursor: Cursor, spans: list[tuple[int, int]]) -> None:
+        """Settle messages that nobody holds, without handing them out."""
+        if spans:
+            self.operations.append(Skip(self.group.id, cursor.partition.id, spans))
+
+    def _room(self, partition_id: int, start: int, end: int) -> int:
+        while start < end:
+            stop = self._bound(partition_id, start, end)
+            if stop <= start:
+                break
+            start = stop
+        return start

@@ -13,13 +13,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from openmessaging.broker import ranges
+from openmessaging.broker import filtering, ranges
 from openmessaging.broker.alarm import Alarm
 from openmessaging.broker.committer import Committer, Waiter
-from openmessaging.broker.contents import Reach, StoredContents, is_copy, place
+from openmessaging.broker.contents import StoredContents, is_copy, place
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import FORMAT as ENTRY_FORMAT
-from openmessaging.broker.entry import PLAIN, Entry, Extend, Lease, Retry, Settle, encode
+from openmessaging.broker.entry import PLAIN, Entry, Extend, Lease, Retry, Select, Settle, Skip, encode
 from openmessaging.broker.group import Group
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
@@ -221,16 +221,23 @@ class Runner:
 
     # ---- receiving -----------------------------------------------------------------------------------------------
 
-    def receive(self, group: Group, max_messages: int, max_bytes: int, wake: Wake | None) -> list[Delivery]:
-        """Lease messages; with none there, `wake` is registered and called once when there may be some.
+    def receive(self, group: Group, max_messages: int, max_bytes: int, wake: Wake | None) -> list[Delivery] | None:
+        """Lease messages; with none there, `wake` is registered and called once when there may be some. None: some were
+        looked at and did not match the group's condition, ask again at once for what follows.
 
         Raises OMSRuntimeException 1404 when the group was deleted, 1501 for damage in the log (with its position).
         """
         while True:
             with self.lock:
                 now_ms = self.tick_locked()
-                leases, reach = self._lease(group, now_ms, max_messages, max_bytes)
+                reach = self.contents.reach(max_bytes)
+                entry = self.engine.decide_receive(now_ms, group, max_messages, reach)
+                if entry.operations:
+                    self.stage_locked(entry)
+                leases = filtering.leases(entry)
                 if not leases:
+                    if entry.operations:
+                        return None
                     if wake is not None:
                         self.receivers.add(group.id, wake)
                     return []
@@ -346,16 +353,6 @@ class Runner:
         left = lease.left
         return lease.group.id == group_id and left[0] <= offset < left[1]
 
-    def _lease(self, group: Group, now_ms: int, max_messages: int, max_bytes: int) -> tuple[list[Lease], Reach]:
-        while True:
-            reach = self.contents.reach(max_bytes)
-            entry = self.engine.decide_receive(now_ms, group, max_messages, reach)
-            if entry.operations:
-                self.stage_locked(entry)
-            leases = [operation for operation in entry.operations if isinstance(operation, Lease)]
-            if leases or not entry.operations:  # else all that it came to had expired
-                return leases, reach
-
     def _settle_acks(self) -> None:
         """Make one entry of the acknowledgements that came in since the last entry."""
         if not self._acks:
@@ -384,7 +381,7 @@ class Runner:
         engine.grown.clear()
 
 
-_HELD_IN_MEMORY = (Lease, Settle, Retry, Extend)
+_HELD_IN_MEMORY = (Lease, Settle, Retry, Extend, Select, Skip)
 
 
 def _nothing(_: OMSRuntimeException | None = None) -> None:

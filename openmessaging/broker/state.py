@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from heapq import heapify, heappush
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from openmessaging.broker import entry as ops
+from openmessaging.broker import filtering
 from openmessaging.broker import timed_state as timed
 from openmessaging.broker.copy import Copy
 from openmessaging.broker.cursor import Cursor
@@ -24,46 +25,12 @@ from openmessaging.broker.once import Once
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.queue import Queue
 from openmessaging.broker.shelf import Shelf
-from openmessaging.model.batch import BatchHeader
+from openmessaging.broker.stored import Contents as Contents
 from openmessaging.model.destination import DEFAULT_NAMESPACE
-from openmessaging.model.message import Record
 from openmessaging.model.spi import GroupConfig
 
 _SLACK = 1_000
 """Deadlines of leases that are gone, tolerated before their heap is built anew."""
-
-
-class Contents(Protocol):
-    """Reads stored messages; all that is asked for is durable and not trimmed."""
-
-    def keys(self, partition_id: int, start: int, end: int) -> list[str | None]:
-        """Message keys of the offsets `[start, end)`."""
-        ...
-
-    def message(self, partition_id: int, offset: int) -> tuple[BatchHeader, dict[str, Any], Record, int]:
-        """Header and shared headers of its batch, the message, and its place in the batch (0 is the first)."""
-        ...
-
-    def raw(self, partition_id: int, offset: int) -> tuple[int, bytes]:
-        """First offset and bytes of the batch that holds or, of a compacted partition, follows an offset."""
-        ...
-
-    def live(self, partition_id: int, start: int, end: int, wanted: int) -> tuple[int, list[tuple[int, int]]]:
-        """Of a compacted partition: where at most `wanted` messages from `start` on end, at most at `end`, and the
-        ranges up to there that hold none."""
-        ...
-
-    def expiries(self, partition_id: int, start: int, end: int) -> list[int]:
-        """When the messages `[start, end)` expire, ms since the epoch; 0: never."""
-        ...
-
-    def store_ms(self, partition_id: int, offset: int) -> int:
-        """When the message was stored."""
-        ...
-
-    def stored(self, partition_id: int, offset: int) -> bytes:
-        """The batch that holds an offset, as it is stored."""
-        ...
 
 
 class State:
@@ -182,6 +149,8 @@ class State:
     def _update_queue(self, operation: ops.UpdateQueue, _: int) -> None:
         if (queue := self._queues_by_id.get(operation.queue_id)) is not None:
             queue.configure({**queue.config, **operation.config})
+            for group in queue.groups.values():
+                filtering.changed(self, group, operation.config)
 
     def _delete_queue(self, operation: ops.DeleteQueue, _: int) -> None:
         queue = self._queues_by_id.pop(operation.queue_id, None)
@@ -209,6 +178,7 @@ class State:
     def _update_group(self, operation: ops.UpdateGroup, _: int) -> None:
         if (group := self.groups.get(operation.group_id)) is not None:
             group.config = merged(group.config, operation.config)
+            filtering.changed(self, group, operation.config)
 
     def _delete_group(self, operation: ops.DeleteGroup, _: int) -> None:
         if (group := self.groups.get(operation.group_id)) is not None:
@@ -391,4 +361,6 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.CreateCopy: State._create_copy,
     ops.AdvanceCopy: State._advance_copy,
     ops.EndCopy: State._end_copy,
+    ops.Select: filtering.apply_select,
+    ops.Skip: filtering.apply_skip,
 }

@@ -51,6 +51,7 @@ def describe(queue: str, group: str, url: str | None, as_json: bool) -> None:
         "settled below": ", ".join(map(str, info.floors)),
         "dead letters": info.dead_letter_queue,
         "order": config.order,
+        "filter": config.filter or "",
         "invisible time": f"{config.invisible_time:g} s",
         "deliveries": f"{backoff.max_delivery}, {backoff.initial:g} s apart and then {backoff.factor:g} times as long",
     }

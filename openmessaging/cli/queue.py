@@ -79,6 +79,32 @@ def describe(queue: str, url: str | None, as_json: bool) -> None:
     print_fields(fields)
 
 
+@command.command("filter")
+@click.argument("queue")
+@click.argument("sql", required=False)
+@store_options
+def filter_queue(queue: str, sql: str | None, url: str | None, as_json: bool) -> None:
+    """Let the consumers of QUEUE get only what matches the condition SQL; "" takes it away.
+
+    Without SQL, show the condition that the queue has.
+
+    \b
+    oms queue filter orders "color = 'red' AND weight > 5"
+    """
+    with connected(url) as access_point:
+        manager = access_point.resource_manager()
+        if sql is not None:
+            manager.filter(queue, sql)
+        info = manager.describe_queue(queue)
+    found = info.config.get("filter") or ""
+    text = f"what matches: {found}" if found else "every message"
+    _say(
+        as_json,
+        {"queue": info.name, "filter": found},
+        found if sql is None else f"{info.name} gives its consumers {text}",
+    )
+
+
 @command.command("delete")
 @click.argument("queue")
 @yes_option

@@ -14,6 +14,7 @@ from openmessaging.cli.failure import NOTHING
 from openmessaging.cli.line import to_line
 from openmessaging.cli.options import connected, position, store_options
 from openmessaging.cli.output import as_text, print_json
+from openmessaging.filters import Condition, compile_condition
 
 AT_ONCE = 500
 PEEK = 10
@@ -34,6 +35,7 @@ PEEK = 10
 @click.option("--from", "start", metavar="POSITION", help="With --peek: begin there, as `oms group seek` takes it.")
 @click.option("--until", metavar="POSITION", help="With --peek: stop before that position.")
 @click.option("--key", help="With --peek: only messages of this key.")
+@click.option("--filter", "sql", metavar="SQL", help="Only messages that match: \"color = 'red' AND weight > 5\".")
 @store_options
 @click.pass_context
 def command(
@@ -47,6 +49,7 @@ def command(
     start: str | None,
     until: str | None,
     key: str | None,
+    sql: str | None,
     url: str | None,
     as_json: bool,
 ) -> None:
@@ -56,12 +59,14 @@ def command(
 
     With --group, messages that no member of the group has acknowledged; each is acknowledged once it is printed. With
     --peek, all messages that are stored, from the oldest on, or those that --from, --until and --key choose; with both,
-    the next messages of the group, which stay where they are. Ends after --max messages or --timeout seconds without
-    one; exit code 3 when none came.
+    the next messages of the group, which stay where they are. A --filter belongs to the group from its making on.
+
+    Ends after --max messages or --timeout seconds without one; exit code 3 when none came.
 
     \b
     oms receive orders --group billing --max 10
     oms receive orders --group audit --follow --json
+    oms receive orders --group red --filter "color = 'red'"
     oms receive orders --peek --from 2026-03-01T08:30 --key alice
     """
     if ack and not group:
@@ -71,29 +76,33 @@ def command(
         raise click.UsageError("--from, --until and --key go with --peek, without --group and --follow.")
     if group and not ack and follow:
         raise click.UsageError("What is next for a group is looked at once: leave out --follow.")
+    if group and not ack and sql:
+        raise click.UsageError("What is next for a group is chosen by the group's own filter: leave out --filter.")
     with connected(url) as access_point:
         wait = None if follow else timeout if timeout is not None else float(ack)
         source: Iterator[Sequence[oms.Message]]
         if ack:
-            source = _receive(access_point, queue, str(group), maximum, wait)
+            source = _receive(access_point, queue, str(group), maximum, wait, sql)
         elif group:
             source = iter([access_point.resource_manager().peek(queue, group, maximum or PEEK)])
         elif any(chosen.values()):
             source = _chosen(access_point, queue, start or "earliest", until or "latest", key)
         else:
             source = browse(access_point, queue, wait)
+        if sql and not ack:
+            source = _matching(source, compile_condition(sql))
         count = _print(source, maximum, as_json)
     if not count:
         ctx.exit(NOTHING)
 
 
 def _receive(
-    access_point: oms.AccessPoint, queue: str, group: str, maximum: int | None, wait: float | None
+    access_point: oms.AccessPoint, queue: str, group: str, maximum: int | None, wait: float | None, sql: str | None
 ) -> Iterator[Sequence[oms.ReceivedMessage]]:
     """Messages, acknowledged when the next are asked for: after they were printed."""
     access_point.resource_manager().describe_queue(queue)
     left = sys.maxsize if maximum is None else maximum
-    with access_point.create_pull_consumer(queue, group, prefetch=1) as consumer:
+    with access_point.create_pull_consumer(queue, group, prefetch=1, filter=sql) as consumer:
         while left and (messages := consumer.batch_receive(min(left, AT_ONCE), timeout=wait)):
             yield messages
             consumer.ack(messages)
@@ -107,6 +116,13 @@ def _chosen(
     manager = access_point.resource_manager()
     for message in manager.browse(queue, position(start), position(until), key=key):
         yield [message]
+
+
+def _matching(source: Iterator[Sequence[oms.Message]], condition: Condition) -> Iterator[Sequence[oms.Message]]:
+    """Only the messages that match."""
+    for messages in source:
+        if found := [message for message in messages if condition.matches(message.properties, message.get_header)]:
+            yield found
 
 
 def _print(source: Iterator[Sequence[oms.Message]], maximum: int | None, as_json: bool) -> int:

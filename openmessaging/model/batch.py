@@ -17,8 +17,8 @@ Where a batch lies (base offset, store time, leader epoch) is the store's busine
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import google_crc32c
 import msgspec
@@ -49,6 +49,9 @@ SEQUENCE_BITS = 40
 MAX_MESSAGES = 1 << 20
 MAX_SHARED_BYTES = (1 << 16) - 1
 MAX_DECODED_BYTES = 256 << 20
+
+Kind = TypeVar("Kind")
+Decode = Callable[[bytes | memoryview], Kind]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_records = msgspec.msgpack.Decoder(list[Record]).decode
@@ -171,7 +174,41 @@ def parse_header(data: bytes, at: int = 0) -> BatchHeader:
 
 
 def decode(data: bytes, *, check: bool = True) -> tuple[BatchHeader, dict[str, Any], list[Record]]:
-    """Header, shared headers and records of a batch that starts at the first byte.
+    """Header, shared headers and records of a batch that starts at the first byte; HOLE where a message is gone. See
+    `opened`."""
+    return opened(data, check=check).read(_decode_records, _decode_sparse, HOLE)
+
+
+class OpenBatch(msgspec.Struct, gc=False):
+    """A batch that is whole, its records decompressed and not decoded yet."""
+
+    header: BatchHeader
+    shared: bytes
+    payload: bytes | memoryview
+    """The records."""
+
+    def read(
+        self, records: Decode[list[Kind]], sparse: Decode[list[Kind | None]], hole: Kind
+    ) -> tuple[BatchHeader, dict[str, Any], list[Kind]]:
+        """Header, shared headers, and the records as decoders give them, `hole` where a message is gone.
+
+        Raises OMSRuntimeException 1501.
+        """
+        try:
+            shared = _decode_shared(self.shared)
+            if self.header.attributes & SPARSE:
+                found = [hole if record is None else record for record in sparse(self.payload)]
+            else:
+                found = records(self.payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+            raise damaged(str(cause)) from cause
+        if len(found) != self.header.count:
+            raise damaged(f"it holds {len(found)} messages, not {self.header.count}")
+        return self.header, shared, found
+
+
+def opened(data: bytes, *, check: bool = True) -> OpenBatch:
+    """A batch that starts at the first byte.
 
     `check` verifies the CRC. Raises OMSRuntimeException: 1101 for a newer format, 1501 for damaged bytes, 1400 (an
     OMSUnsupportException) when the compression's package is missing. Never allocates more than `MAX_DECODED_BYTES`.
@@ -184,17 +221,7 @@ def decode(data: bytes, *, check: bool = True) -> tuple[BatchHeader, dict[str, A
     payload: bytes | memoryview = memoryview(body)[at:]
     if header.attributes & COMPRESSION_MASK:
         payload = decompress(header.attributes & COMPRESSION_MASK, bytes(payload), MAX_DECODED_BYTES)
-    try:
-        shared = _decode_shared(body[HEADER.size - 8 : at])
-        if header.attributes & SPARSE:
-            records = [HOLE if record is None else record for record in _decode_sparse(payload)]
-        else:
-            records = _decode_records(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
-        raise damaged(str(cause)) from cause
-    if len(records) != header.count:
-        raise damaged(f"it holds {len(records)} messages, not {header.count}")
-    return header, shared, records
+    return OpenBatch(header, body[HEADER.size - 8 : at], payload)
 
 
 def thin(data: bytes, kept: Sequence[int]) -> Batch:

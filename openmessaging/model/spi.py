@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -18,6 +18,9 @@ from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.batch import Batch
 from openmessaging.model.replay import Delivery as Delivery
 from openmessaging.model.replay import Replays
+from openmessaging.model.settings import Backoff as Backoff
+from openmessaging.model.settings import GroupConfig as GroupConfig
+from openmessaging.model.settings import QueueConfig as QueueConfig
 from openmessaging.model.subscription import Subscription as Subscription
 from openmessaging.model.timing import DelayedInfo as DelayedInfo
 from openmessaging.model.timing import Timing as Timing
@@ -51,6 +54,7 @@ class Capability(StrEnum):
     DELAY = "delay"
     """Messages are delivered later, to the millisecond, and can be cancelled and rescheduled until then."""
     EXPIRY = "expiry"
+    FILTER = "filter"
 
 
 class Durability(StrEnum):
@@ -91,51 +95,6 @@ class Placement(msgspec.Struct, frozen=True, gc=False):
 
 Done = Callable[[Placement | None, BaseException | None], object]
 """Called once with where a batch was stored, or with why it was not."""
-
-
-class Backoff(msgspec.Struct, frozen=True):
-    """When a failed message comes back: `initial * factor ** (attempt - 1)` seconds, at most `maximum`, varied by up to
-    `jitter` (0 to 1) of it; after `max_delivery` deliveries it goes to the dead-letter queue."""
-
-    initial: float = 1.0
-    factor: float = 2.0
-    maximum: float = 300.0
-    jitter: float = 0.1
-    max_delivery: int = 16
-
-
-class GroupConfig(msgspec.Struct, frozen=True):
-    """Settings of a consumer group, stored with it."""
-
-    start: str = "earliest"
-    """Where a new group begins: `earliest`, `latest`, `offset:<n>` or `ts:<ms>`."""
-    order: Literal["none", "key"] = "none"
-    """`key`: one message of a key is in flight per group, others in parallel."""
-    invisible_time: float = 30.0
-    """Seconds that a received message stays hidden from the rest of its group."""
-    backoff: Backoff = Backoff()
-    broadcast: bool = False
-    """One consumer's own group: it ends with that consumer, or with the process that held the store."""
-
-
-class QueueConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Settings of a queue, stored with it: what may be dropped to give space back."""
-
-    retention: Literal["consumed", "keep"] = "consumed"
-    """`consumed`: what every group has settled (nothing without a group); `keep`: only age and size decide."""
-    retention_age: float | None = None
-    """Seconds after which a message may go, consumed or not."""
-    retention_bytes: int | None = None
-    """Bytes per partition beyond which the oldest messages may go, consumed or not."""
-    compact: bool = False
-    """A table: the newest message of each key stays for good, older ones of the key go, nothing else does. Every
-    message needs a key; one with an empty body, a tombstone, takes its key out of the table."""
-    tombstone_age: float = 86_400.0
-    """Seconds after which a tombstone may go, once every group has settled it: readers have so long to see it."""
-    deduplication_window: float | None = None
-    """Seconds for which a message sent with a key by `send_once` is not stored again; None: such sends are refused."""
-    expired_queue: str | None = None
-    """Queue that gets a copy of each message that expires for a group; a bare name lies in the same namespace."""
 
 
 class SubscriptionSpec(msgspec.Struct, frozen=True):

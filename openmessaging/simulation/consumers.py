@@ -52,7 +52,7 @@ class Consumers:
     def fetch(self, name: str, count: int) -> list[Held]:
         """Receive for a group; what was stored wrongly, and told, is acknowledged unread."""
         found: list[Held] = []
-        for delivery in self.runner.receive(self.groups[name], count, 1 << 20, None):
+        for delivery in self.runner.receive(self.groups[name], count, 1 << 20, None) or ():
             batch = self._read(delivery)
             if batch is None:
                 first = delivery.base_offset + delivery.first

@@ -108,7 +108,7 @@ class TableRun:
 
     def _receive(self) -> None:
         def take() -> None:
-            for delivery in self.store.runner.receive(self.group, 5, 1 << 20, None):
+            for delivery in self.store.runner.receive(self.group, 5, 1 << 20, None) or ():
                 offsets = range(delivery.base_offset + delivery.first, delivery.base_offset + delivery.last)
                 self.store.runner.ack(self.group.id, delivery.lease_id, offsets)
 

@@ -13,6 +13,8 @@ from openmessaging.broker.draft import Limits
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Lease, Settle, decode, encode
 from openmessaging.broker.group import Group
+from openmessaging.broker.partition import Partition
+from openmessaging.filters import Condition
 from openmessaging.model import batch as batches
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
@@ -49,6 +51,11 @@ class StoredInMemory:
 
     def keys(self, partition_id: int, start: int, end: int) -> list[str | None]:
         return [self._get(partition_id, offset)[2].message_key for offset in range(start, end)]
+
+    def matching(self, partition: Partition, start: int, end: int, condition: Condition) -> tuple[list[int], int, int]:
+        stop = min(end, start + 5)  # as if batches had at most five messages
+        records = [(offset, self._get(partition.id, offset)[2]) for offset in range(start, stop)]
+        return [offset for offset, record in records if condition.matches(record.properties)], stop, 100
 
     def message(self, partition_id: int, offset: int) -> tuple[Any, dict[str, Any], Record, int]:
         return self._get(partition_id, offset)[:4]
@@ -97,6 +104,11 @@ class Broker:
     ) -> Entry:
         outgoing = OutgoingBatch(queue, partition, self.batch(*messages), priority)
         return self.do(self.engine.decide_send(self.now, [outgoing]))
+
+    def coloured(self, colours: str, keys: str = "", **named: Any) -> Entry:
+        """A message per character, which is its property `color`, with the key of the same place (`-`: none)."""
+        pairs = zip(colours, keys.ljust(len(colours), "-"), strict=True)
+        return self.send(*[Record(b"", None if k == "-" else k, {"color": c}) for c, k in pairs], **named)
 
     def keyed(self, keys: str, queue: str = QUEUE, partition: int | None = None, priority: int | None = None) -> Entry:
         """A message per character, `-` for no key."""

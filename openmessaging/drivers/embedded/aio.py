@@ -256,11 +256,14 @@ class EmbeddedSubscription:
 
 
 async def _until(
-    wait: float, take: Callable[[Wake | None], list[Delivery]], forget: Callable[[Wake], None]
+    wait: float, take: Callable[[Wake | None], list[Delivery] | None], forget: Callable[[Wake], None]
 ) -> list[Delivery]:
-    """What `take` gives, as soon as it gives something; `take` registers the wake it is handed."""
+    """What `take` gives, as soon as it gives something; `take` registers the wake it is handed, and gives None when it
+    has more to look at: meanwhile the loop has its turn."""
     if wait <= 0:
-        return take(None)
+        while (found := take(None)) is None:  # noqa: ASYNC110 - it goes on with work, it does not poll
+            await asyncio.sleep(0)
+        return found
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
     while True:
@@ -269,6 +272,9 @@ async def _until(
         found = take(wake)
         if found:
             return found
+        if found is None and loop.time() < deadline:
+            await asyncio.sleep(0)
+            continue
         try:
             async with asyncio.timeout_at(deadline):
                 await arrived.wait()

@@ -187,11 +187,14 @@ class BlockingSubscription:
 
 
 def until(
-    runner: Runner, wait: float, take: Callable[[Wake | None], list[Delivery]], forget: Callable[[Wake], None]
+    runner: Runner, wait: float, take: Callable[[Wake | None], list[Delivery] | None], forget: Callable[[Wake], None]
 ) -> list[Delivery]:
-    """What `take` gives, as soon as it gives something, for `wait` seconds; `take` registers the wake it is handed."""
+    """What `take` gives, as soon as it gives something, for `wait` seconds; `take` registers the wake it is handed, and
+    gives None when it has more to look at."""
     if wait <= 0:
-        return take(None)
+        while (found := take(None)) is None:
+            pass
+        return found
     clock = runner.clock.monotonic
     deadline = clock() + wait
     while True:
@@ -199,6 +202,8 @@ def until(
         found = take(arrived.set)
         if found:
             return found
+        if found is None and clock() < deadline:
+            continue
         if not arrived.wait(max(0.0, deadline - clock())):
             forget(arrived.set)
             return []

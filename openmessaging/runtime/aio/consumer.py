@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from openmessaging.model.errors import unsupported
+from openmessaging.model.spi import Capability
 from openmessaging.runtime.aio.extension import Extension
 from openmessaging.runtime.aio.lifecycle import Service
 from openmessaging.runtime.aio.primitives import Subscription
@@ -55,4 +57,6 @@ class Consumer(Service):
 
     async def _subscribe(self, queue: str) -> Subscription:
         driver = await self._access_point.get_driver()
+        if self._membership.config.filter and Capability.FILTER not in driver.capabilities:
+            raise unsupported("a consumer's filter", next_step="Compare the properties of what is received")
         return await driver.subscribe(self._membership.spec(queue))

@@ -176,6 +176,7 @@ class AccessPoint:
         backoff: Backoff | None = None,
         broadcast: bool = False,
         update: bool = False,
+        filter: str | None = None,
         prefetch: int = 500,
     ) -> PullConsumer:
         """A consumer that asks for messages.
@@ -189,9 +190,11 @@ class AccessPoint:
             backoff: when a failed message comes back, and after how many deliveries it is dead.
             broadcast: every consumer gets every message, by a group of its own that ends with it.
             update: whether these settings replace those of an existing group.
+            filter: an SQL condition, as `color = 'red' AND weight > 5`: the group gets only what matches. None: the
+                condition the group has, if any; a text that is not that of an existing group is an error (1418).
             prefetch: messages held ready for `receive`; 0 or 1: one at a time, so that idle consumers get their share.
         """
-        config = GroupConfig(start, order, invisible_time, backoff or Backoff())
+        config = GroupConfig(start, order, invisible_time, backoff or Backoff(), filter=filter)
         return PullConsumer(self, Membership(self.group_name(group), config, broadcast, update), queue, prefetch)
 
     def create_push_consumer(
@@ -204,6 +207,7 @@ class AccessPoint:
         backoff: Backoff | None = None,
         broadcast: bool = False,
         update: bool = False,
+        filter: str | None = None,
         concurrency: int | None = None,
         batch_size: int = 100,
         ack: Literal["after success", "manual"] = "after success",
@@ -221,7 +225,7 @@ class AccessPoint:
             max_processing: seconds that a listener may take; until then its messages stay hidden from others.
             grace: seconds that stopping waits for listeners at work.
         """
-        config = GroupConfig(start, order, invisible_time, backoff or Backoff())
+        config = GroupConfig(start, order, invisible_time, backoff or Backoff(), filter=filter)
         return PushConsumer(
             self,
             Membership(self.group_name(group), config, broadcast, update),

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from openmessaging.model.errors import unsupported
+from openmessaging.model.spi import Capability
 from openmessaging.runtime.interceptor import ConsumerInterceptor
 from openmessaging.runtime.membership import Membership
 from openmessaging.runtime.threads.extension import Extension
@@ -56,4 +58,6 @@ class Consumer(Service):
 
     def _subscribe(self, queue: str) -> Subscription:
         driver = self._access_point.get_driver()
+        if self._membership.config.filter and Capability.FILTER not in driver.capabilities:
+            raise unsupported("a consumer's filter", next_step="Compare the properties of what is received")
         return driver.subscribe(self._membership.spec(queue))

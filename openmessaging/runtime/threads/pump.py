@@ -93,8 +93,10 @@ class Pump:
 
     def _land(self, _source: None, deliveries: list[Delivery]) -> None:
         shared = self._consumer.concurrency is not None
+        before = None
         for lease, delivery in leased(self._subscription, deliveries):
-            messages = received(lease, delivery)
+            messages = received(lease, delivery, before)
+            before = messages[0].arrival
             size = self._consumer.batch_size if self.batch else 1
             units = [messages[at : at + size] for at in range(0, len(messages), size)]
             with self._mutex:

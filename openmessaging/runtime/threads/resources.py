@@ -109,9 +109,31 @@ class ResourceManager(Replay):
             raise unsupported("list_delayed", next_step="This system delivers all messages at once")
         return driver.list_delayed(self._access_point.full(queue), maximum)
 
-    def filter(self, queue: str, sql: str) -> NoReturn:
-        """Not provided yet: raises OMSUnsupportException."""
-        raise unsupported(f"filter ({sql!r} on {queue})", next_step="Filter in the consumer")
+    def filter(self, queue: str, sql: str) -> None:
+        """Let consumers of a queue, whatever their group, get only what matches an SQL condition; no text takes it
+        away. It counts for all that is received from then on; what a group has passed over does not come back.
+
+        Raises OMSDestinationException 1404 for a missing queue, OMSRuntimeException 1418 (field `filter`) with a mark
+        below what is wrong in the text, OMSUnsupportException where the system has no filters.
+        """
+        driver = self._access_point.get_driver()
+        if Capability.FILTER not in driver.capabilities:
+            raise unsupported(f"a filter of {queue}", next_step="Compare the properties of what is received")
+        driver.update_queue(self._access_point.full(queue), {"filter": sql.strip() or None})
+
+    def get_filter(self, queue: str) -> str | None:
+        """The condition of a queue, None without one. Raises OMSDestinationException 1404 for a missing queue."""
+        return (self.describe_queue(queue)).config.get("filter") or None
+
+    def delete_filter(self, queue: str) -> None:
+        """Take the condition of a queue away. Raises OMSDestinationException 1404 for a missing queue."""
+        self.filter(queue, "")
+
+    def list_filters(self, namespace: str | None = None) -> dict[str, str]:
+        """Conditions by full queue name, of a namespace, by default the current one. Raises OMSDestinationException
+        1405."""
+        found = [(queue, self.get_filter(queue)) for queue in sorted(self.list_queues(namespace))]
+        return {queue: sql for queue, sql in found if sql}
 
     def routing(self, source: str, target: str) -> NoReturn:
         """Not provided yet: raises OMSUnsupportException."""

@@ -50,8 +50,6 @@ async def test_queues(memory: str) -> None:
             assert await code_of(call, "never") == 1404
         await manager.delete_queue("orders")
         assert await manager.list_queues() == set()
-        with pytest.raises(OMSUnsupportException, match="color"):
-            await manager.filter("orders", "color = 'red'")
         with pytest.raises(OMSUnsupportException, match="routing"):
             await manager.routing("a", "b")
 

@@ -51,8 +51,6 @@ def test_queues(memory: str) -> None:
             assert code_of(call, "never") == 1404
         manager.delete_queue("orders")
         assert manager.list_queues() == set()
-        with pytest.raises(OMSUnsupportException, match="color"):
-            manager.filter("orders", "color = 'red'")
         with pytest.raises(OMSUnsupportException, match="routing"):
             manager.routing("a", "b")
 

@@ -1,0 +1,61 @@
+"""Which messages of a stored batch match a condition. Only what the condition looks at is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Raw
+
+from openmessaging.broker.partition import Partition
+from openmessaging.filters import Condition
+from openmessaging.filters.condition import Slim
+from openmessaging.model.batch import OWN_IDS, BatchHeader, opened
+from openmessaging.storage.index import IndexEntry
+
+_HOLE = Slim(Raw(b""))
+
+
+def matching_offsets(data: bytes, condition: Condition, partition: Partition, entry: IndexEntry) -> Sequence[int]:
+    """Offsets, in order. Raises OMSRuntimeException 1501 for damaged bytes."""
+    batch = opened(data)
+    payload = bytes(batch.payload)
+    for needle in condition.needles:
+        if not any(part in payload for part in needle):
+            return ()
+    header, shared, records = batch.read(condition.decode, condition.decode_sparse, _HOLE)
+    if not condition.headers:
+        return _there(records, condition.select(records, entry.base_offset, None), entry)
+    facts = {
+        **shared,
+        "destination": partition.queue.name,
+        "partition": partition.number,
+        "storeTimestamp": entry.timestamp_ms,
+    }
+
+    def read(name: str, offset: int) -> Any:
+        return _header(name, header, facts, records[offset - entry.base_offset], offset, entry)
+
+    return _there(records, condition.select(records, entry.base_offset, read), entry)
+
+
+def _there(records: Sequence[Any], offsets: list[int], entry: IndexEntry) -> list[int]:
+    """Only offsets that hold a message: what is gone from a compacted queue matches nothing."""
+    if not any(record is _HOLE for record in records):
+        return offsets
+    return [offset for offset in offsets if records[offset - entry.base_offset] is not _HOLE]
+
+
+def _header(name: str, header: BatchHeader, facts: dict[str, Any], record: Any, offset: int, entry: IndexEntry) -> Any:
+    """A header field as a receiver sees it: what the provider knows wins."""
+    own = record.headers or {}
+    if name == "offset":
+        return offset
+    if name == "messageKey":
+        return record.message_key
+    if name in ("messageId", "bornTimestamp"):
+        if header.attributes & OWN_IDS and own.get(name):
+            return own[name]
+        return header.born_ms if name == "bornTimestamp" else header.message_id(offset - entry.base_offset)
+    value = facts.get(name)
+    return own.get(name) if value is None else value

@@ -1,0 +1,9 @@
+"""Conditions on messages: SQL-92 over properties and header fields, compiled to Python; see docs/design/filters.md.
+
+condition = compile_condition("color = 'red' AND weight > 5")
+condition.matches({"color": "red", "weight": 7})
+"""
+
+from openmessaging.filters.condition import Condition, compile_condition
+
+__all__ = ["Condition", "compile_condition"]
