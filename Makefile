@@ -41,6 +41,7 @@ simulate: $(STAMP) ## log, broker, keys and priorities on a disk with faults, fr
 	$(PY) -m openmessaging.simulation.storage $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.broker $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.order $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	$(PY) -m openmessaging.simulation.filters $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 soak: $(STAMP) ## the long loops: kill -9, many threads and tasks
 	$(PY) -m tests.durability.kill_loop --kills 200
@@ -50,6 +51,7 @@ bench: $(STAMP) ## what the store does beside what the machine can do, as ratios
 	$(PY) -m benchmarks.embedded
 	$(PY) -m benchmarks.alternating
 	$(PY) -m benchmarks.backlog
+	$(PY) -m benchmarks.filtering
 	$(PY) -m benchmarks.syncs
 	$(PY) -m benchmarks.startup
 	$(PY) -m benchmarks.app

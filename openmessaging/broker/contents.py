@@ -52,11 +52,12 @@ def place(indexes: PartitionIndexes, placed: Placed, position: int, size: int, *
 class Reach:
     """The bound of one receive, see `Engine.decide_receive`; remembers the index entries it meets."""
 
-    __slots__ = ("_charged", "_entry", "_left", "_limit", "met")
+    __slots__ = ("_charged", "_entry", "_last", "_left", "_limit", "met")
 
     def __init__(self, entry: Callable[[int, int], IndexEntry], max_bytes: int) -> None:
         self._entry = entry
         self._limit = self._left = max_bytes
+        self._last: tuple[int, IndexEntry] | None = None
         self._charged = -1  # position of the batch charged last: key order hands a batch out in many leases
         self.met: dict[tuple[int, int], IndexEntry] = {}
         """By partition and the offset that was looked for."""
@@ -65,7 +66,7 @@ class Reach:
         """Where a lease of a partition from `start` has to end, at most at `end`; `start` when it must not begin."""
         at = start
         while at < end:
-            entry = self._entry(partition_id, at)
+            entry = self._find(partition_id, at)
             if entry.position != self._charged:
                 if entry.size > self._left and self._left < self._limit:
                     return at
@@ -74,6 +75,16 @@ class Reach:
             self.met[partition_id, at] = entry
             at = entry.base_offset + entry.count
         return min(at, end)
+
+    def _find(self, partition_id: int, at: int) -> IndexEntry:
+        """With conditions and key order, many leases in a row are of one batch."""
+        if self._last is not None and self._last[0] == partition_id:
+            entry = self._last[1]
+            if entry.base_offset <= at < entry.base_offset + entry.count:
+                return entry
+        entry = self._entry(partition_id, at)
+        self._last = partition_id, entry
+        return entry
 
 
 class StoredContents:

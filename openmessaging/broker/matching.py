@@ -10,7 +10,7 @@ from msgspec import Raw
 from openmessaging.broker.partition import Partition
 from openmessaging.filters import Condition
 from openmessaging.filters.condition import Slim
-from openmessaging.model.batch import OWN_IDS, BatchHeader, opened
+from openmessaging.model.batch import OWN_IDS, SPARSE, BatchHeader, opened
 from openmessaging.storage.index import IndexEntry
 
 _HOLE = Slim(Raw(b""))
@@ -19,13 +19,11 @@ _HOLE = Slim(Raw(b""))
 def matching_offsets(data: bytes, condition: Condition, partition: Partition, entry: IndexEntry) -> Sequence[int]:
     """Offsets, in order. Raises OMSRuntimeException 1501 for damaged bytes."""
     batch = opened(data)
-    payload = bytes(batch.payload)
+    plain = data if isinstance(batch.payload, memoryview) else batch.payload
     for needle in condition.needles:
-        if not any(part in payload for part in needle):
+        if not any(part in plain for part in needle):
             return ()
     header, shared, records = batch.read(condition.decode, condition.decode_sparse, _HOLE)
-    if not condition.headers:
-        return _there(records, condition.select(records, entry.base_offset, None), entry)
     facts = {
         **shared,
         "destination": partition.queue.name,
@@ -36,14 +34,10 @@ def matching_offsets(data: bytes, condition: Condition, partition: Partition, en
     def read(name: str, offset: int) -> Any:
         return _header(name, header, facts, records[offset - entry.base_offset], offset, entry)
 
-    return _there(records, condition.select(records, entry.base_offset, read), entry)
-
-
-def _there(records: Sequence[Any], offsets: list[int], entry: IndexEntry) -> list[int]:
-    """Only offsets that hold a message: what is gone from a compacted queue matches nothing."""
-    if not any(record is _HOLE for record in records):
-        return offsets
-    return [offset for offset in offsets if records[offset - entry.base_offset] is not _HOLE]
+    offsets = condition.select(records, entry.base_offset, read)
+    if header.attributes & SPARSE:  # what is gone from a compacted queue matches nothing
+        return [offset for offset in offsets if records[offset - entry.base_offset] is not _HOLE]
+    return offsets
 
 
 def _header(name: str, header: BatchHeader, facts: dict[str, Any], record: Any, offset: int, entry: IndexEntry) -> Any:

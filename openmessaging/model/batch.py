@@ -176,7 +176,7 @@ def parse_header(data: bytes, at: int = 0) -> BatchHeader:
 def decode(data: bytes, *, check: bool = True) -> tuple[BatchHeader, dict[str, Any], list[Record]]:
     """Header, shared headers and records of a batch that starts at the first byte; HOLE where a message is gone. See
     `opened`."""
-    return opened(data, check=check).read(_decode_records, _decode_sparse, HOLE)
+    return opened(data, check=check).decoded()
 
 
 class OpenBatch(msgspec.Struct, gc=False):
@@ -186,6 +186,10 @@ class OpenBatch(msgspec.Struct, gc=False):
     shared: bytes
     payload: bytes | memoryview
     """The records."""
+
+    def decoded(self) -> tuple[BatchHeader, dict[str, Any], list[Record]]:
+        """Header, shared headers and records, HOLE where a message is gone. Raises OMSRuntimeException 1501."""
+        return self.read(_decode_records, _decode_sparse, HOLE)
 
     def read(
         self, records: Decode[list[Kind]], sparse: Decode[list[Kind | None]], hole: Kind

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from openmessaging.model.batch import OWN_IDS, BatchHeader, decode
+from openmessaging.model.batch import OWN_IDS, BatchHeader
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Delivery
+from openmessaging.runtime.picking import read
 
 
 class Settler(Protocol):
@@ -54,12 +55,12 @@ class DeliveryOrigin:
         self.delivery = delivery
         self._header: BatchHeader
         self._shared: dict[str, Any]
-        self.records: list[Record]
+        self.records: Sequence[Record]
         if before is not None and before._is_continued_by(delivery):
             self._header, self._shared, self.records = before._header, before._shared, before.records
         else:
             try:
-                self._header, self._shared, self.records = decode(delivery.data)
+                self._header, self._shared, self.records = read(delivery)
             except OMSRuntimeException as cause:
                 place = f"{delivery.destination}, partition {delivery.partition}, offset {delivery.base_offset}"
                 raise cause.located(place) from cause
@@ -75,7 +76,7 @@ class DeliveryOrigin:
         )
 
     @property
-    def members(self) -> list[Record]:
+    def members(self) -> Sequence[Record]:
         """The records that were delivered."""
         delivery = self.delivery
         if delivery.first == 0 and delivery.last == len(self.records):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -98,3 +100,16 @@ def test_needles() -> None:
         "color = 'red' AND header.priority > 5": (),
     }
     assert {text: compile_condition(text).needles for text in needles} == needles
+
+
+def test_who_does_not_filter_does_not_load_the_parser() -> None:
+    program = (
+        "import sys, openmessaging.blocking as oms\n"
+        "with oms.connect('oms:memory:') as access_point:\n"
+        "    with access_point.create_pull_consumer('q', 'g') as consumer: consumer.receive(timeout=0)\n"
+        "    print('sqlglot' in sys.modules)\n"
+        "    with access_point.create_pull_consumer('q', 'h', filter='a = 1'): pass\n"
+        "    print('sqlglot' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
