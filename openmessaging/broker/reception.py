@@ -1,4 +1,4 @@
-"""One receive in the making: which messages are leased, and which turn out not to match, to have expired or to be gone."""
+"""One receive in the making: what is leased, and what turns out not to match, to have expired or to be gone."""
 
 from __future__ import annotations
 

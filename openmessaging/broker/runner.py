@@ -223,7 +223,7 @@ class Runner:
 
     def receive(self, group: Group, max_messages: int, max_bytes: int, wake: Wake | None) -> list[Delivery] | None:
         """Lease messages; with none there, `wake` is registered and called once when there may be some. None: some were
-        looked at and did not match the group's condition, ask again at once for what follows.
+        looked at and did not match the group's condition, or had expired; ask again at once for what follows.
 
         Raises OMSRuntimeException 1404 when the group was deleted, 1501 for damage in the log (with its position).
         """

@@ -90,7 +90,9 @@ class Client:
         return self.admin.join(SubscriptionSpec(queue, name, config(**settings)))
 
     def fetch(self, group: Group, count: int = 100, max_bytes: int = 1 << 20) -> list[Delivery]:
-        return self.runner.receive(group, count, max_bytes, None)
+        while (found := self.runner.receive(group, count, max_bytes, None)) is None:
+            pass  # what it came to did not match, or had expired
+        return found
 
     def receive(self, group: Group, count: int = 100) -> list[str]:
         """Bodies, acknowledged."""

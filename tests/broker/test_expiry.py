@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmessaging.broker import expiry
-from openmessaging.model.batch import EXPIRES, encode, encode_shared
+from openmessaging.model.batch import EXPIRES, KEYED, encode, encode_shared
 from openmessaging.model.message import Record
 from openmessaging.model.spi import OutgoingBatch, Timing
 from openmessaging.simulation.clock import SimulatedClock
@@ -26,7 +26,7 @@ def send(client: Client, *messages: tuple[str, float | None], key: str | None = 
         for body, ttl in messages
     ]
     first, client.sequence = client.sequence, client.sequence + len(made)
-    batch = encode(made, shared=SHARED, born_ms=now, producer_id=7, first_sequence=first, attributes=EXPIRES)
+    batch = encode(made, shared=SHARED, born_ms=now, producer_id=7, first_sequence=first, attributes=EXPIRES | KEYED)
     client.runner.send([OutgoingBatch(queue, None, batch, timing=Timing(None, True))])
 
 
@@ -52,6 +52,20 @@ def test_what_expired_is_never_handed_out_and_counted(client: Client, clock: Sim
     clock.advance(1)
     assert client.receive(group) == ["b", "d", "plain"]
     assert expired(client) == (2, 2, 0)
+
+
+@pytest.mark.parametrize("order", ["none", "key"])
+def test_a_condition_lets_pass_what_matches_and_has_not_expired(
+    client: Client, clock: SimulatedClock, order: str
+) -> None:
+    group = client.join(order=order, filter="header.messageKey = 'k'")
+    send(client, ("a", 1), ("b", None), ("c", 1), ("d", 5), key="k")
+    send(client, ("e", None), ("f", 1), key="other")
+    send(client, ("g", None), ("h", 1), key="k")
+    clock.advance(1)
+    got = [body for _ in range(3) for body in client.receive(group)]
+    assert got == ["b", "d", "g"]
+    assert expired(client)[2] == 0
 
 
 def test_before_its_time_it_is_handed_out(client: Client, clock: SimulatedClock) -> None:
