@@ -27,6 +27,7 @@ TESTED_WITH = {
     "broker/copy.py": "broker/test_copies.py",
     "broker/replaying.py": "broker/test_copies.py",
     "simulation/clock.py": "simulation/test_broker.py",
+    "simulation/effects.py": "simulation/test_transactions.py",
     "simulation/consumers.py": "simulation/test_broker.py",
     "simulation/promises.py": "simulation/test_broker.py",
     "app/listener.py": "app/test_application.py",
