@@ -21,6 +21,7 @@ from openmessaging.app.running import Running
 from openmessaging.model.destination import DEFAULT_NAMESPACE
 from openmessaging.model.errors import error
 from openmessaging.model.key_value import PropertyValue
+from openmessaging.model.message import Message
 from openmessaging.model.spi import Backoff
 from openmessaging.runtime.aio.access_point import AccessPoint, connect
 from openmessaging.runtime.aio.producer import Producer
@@ -37,6 +38,15 @@ Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 
 class App:
     """An application of listeners: `async with app:` in a program or a test, `await app.run()` or `oms run` for good.
+
+    A listener's parameter of type `oms.Message` gets the message, `oms.ListenerContext` its context, `oms.App` this
+    app, `Annotated[T, oms.Depends(function)]` a dependency; the one that is left gets the body as its type, or several
+    get the fields of the body. A plain function runs in a thread, so that it may block.
+
+    A message is acknowledged when the function has returned, and comes back after its back-off when it raised. One
+    whose body cannot be read goes to the dead-letter queue at once, saying which field was wrong. What is returned
+    is sent in one step with the acknowledgement, where the system has transactions; a returned `oms.Message`, or a
+    list of them (see `App.message`), goes to its own queue, anything else to `sends_to`.
 
     Args:
         url: the access point; opened when the app starts.
@@ -85,6 +95,8 @@ class App:
         self.grace = grace
         self.listeners: list[Listener] = []
         self.publishers: list[Publisher[Any]] = []
+        self.queues: dict[str, tuple[int, dict[str, Any]]] = {}
+        """Partitions and settings of the queues that it makes; read when the app starts."""
         self.relays: list[Relay] = []
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         """Functions that stand in for dependencies, for tests; read when the app starts."""
@@ -113,19 +125,14 @@ class App:
     ) -> Callable[[F], F]:
         """Decorate a function that is called with each message of a queue, or of several.
 
-        A parameter annotated `oms.Message` gets the message, `oms.ListenerContext` its context, `oms.App` this app,
-        `Annotated[T, oms.Depends(function)]` a dependency; the one that is left gets the body as its type, or several
-        get the fields of the body. A message is acknowledged when the function has returned, and comes back after its
-        back-off when it raised; one whose body cannot be read goes to the dead-letter queue at once, saying which field
-        was wrong. A plain function runs in a thread, so that it may block. The function itself stays as it was.
+        See the class for its parameters and what becomes of the message and of what is returned.
 
         Args:
             queue: one queue, or several.
             group: the consumer group; None: the app's.
             sends_to: the queue that the return value goes to, with the message's key, unless it is None.
             retry: when a failed message comes back, and after how many deliveries it is dead.
-            concurrency: calls at work at once. None: with `order="key"` 16, else one per partition, whose messages then
-                come one at a time and in order.
+            concurrency: calls at work at once; None: with `order="key"` 16, else one per partition, in its order.
             order: `key`: one message of a key at work at a time.
             start: where a new group begins: `earliest`, `latest`, `offset:<n>` or `ts:<ms>`.
             batch: calls with lists, of at most so many messages.
@@ -135,8 +142,8 @@ class App:
             on_error: rules for exceptions, before those of the app.
             middleware: around this listener, inside the app's.
 
-        Raises OMSRuntimeException 1418, naming a parameter that nothing can be passed to, and when two listeners of one
-        group would share the messages of a queue.
+        Raises OMSRuntimeException 1418 for a parameter that nothing can be passed to, and for a second listener of a
+        group on a queue.
         """
         names = sys._getframe(1).f_locals
         queues = (queue,) if isinstance(queue, str) else tuple(queue)
@@ -180,6 +187,14 @@ class App:
         made: Publisher[Any] = Publisher(self, queue, kind, codec or self.codec, description)
         self.publishers.append(made)
         return made
+
+    def queue(self, queue: str, partitions: int = 1, **settings: Any) -> None:
+        """See to it that a queue is there with these settings (`oms.ResourceManager.create_queue`) when the app starts.
+
+        A queue that is there gets the settings and keeps its partitions. Starting raises OMSRuntimeException 1418 for a
+        wrong setting, naming it.
+        """
+        self.queues[queue] = (partitions, settings)
 
     def relay(self, outbox: Outbox, *, name: str = "outbox", interval: float = 0.5, batch: int = 100) -> Relay:
         """Send what waits in an outbox while the app runs: rows of a database become messages, each once.
@@ -318,11 +333,26 @@ class App:
 
         Raises what `Producer.send` raises, and TypeError for a value that the codec cannot write.
         """
-        producer = self.running.producer
+        message = self.message(queue, value, key=key, properties=properties, codec=codec, **headers)
+        return await self.running.producer.send(message)
+
+    def message(
+        self,
+        queue: str,
+        value: Any,
+        *,
+        key: str | None = None,
+        properties: dict[str, PropertyValue] | None = None,
+        codec: Codec | None = None,
+        **headers: Any,
+    ) -> Message:
+        """A message with a value as its body, not sent yet: for a listener to return, for a transaction, for a batch.
+
+        Arguments as `send`. Raises OMSRuntimeException 1503 unless the app runs, OMSMessageFormatException 1400, 1413,
+        TypeError for a value that the codec cannot write.
+        """
         body = encode(codec or self.codec, value)
-        return await producer.send(
-            producer.create_message(queue, body, message_key=key, properties=properties, **headers)
-        )
+        return self.running.producer.create_message(queue, body, message_key=key, properties=properties, **headers)
 
     def _check_alone(self, made: Listener) -> None:
         for other in self.listeners:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from openmessaging.model.key_value import PropertyValue
+from openmessaging.model.message import Message
 from openmessaging.runtime.result import SendResult
 
 if TYPE_CHECKING:
@@ -30,3 +31,9 @@ class Publisher(Generic[T]):
     ) -> SendResult:
         """As `App.send`, to this queue."""
         return await self._app.send(self.queue, value, key=key, properties=properties, codec=self.codec, **headers)
+
+    def message(
+        self, value: T, *, key: str | None = None, properties: dict[str, PropertyValue] | None = None, **headers: Any
+    ) -> Message:
+        """As `App.message`, for this queue."""
+        return self._app.message(self.queue, value, key=key, properties=properties, codec=self.codec, **headers)

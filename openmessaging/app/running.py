@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from openmessaging.app.codec import encode
 from openmessaging.app.listener import Listener, Watch, handler
 from openmessaging.app.rules import judge
+from openmessaging.model.errors import OMSDestinationException
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Capability
 from openmessaging.runtime.aio.access_point import AccessPoint
 from openmessaging.runtime.aio.push import PushConsumer
+from openmessaging.runtime.aio.received import ReceivedMessage
 from openmessaging.runtime.context import ListenerContext
 from openmessaging.runtime.verdict import Reject, Retry
 
@@ -39,6 +42,7 @@ class Running:
         try:
             await self._stack.enter_async_context(self.access_point)
             await self._stack.enter_async_context(self.producer)
+            await self._make_queues()
             if self._app.lifespan is not None:
                 await self._stack.enter_async_context(self._app.lifespan(self._app))
             for relay in self._app.relays:
@@ -79,11 +83,22 @@ class Running:
             grace=self._app.grace,
         )
 
+    async def _make_queues(self) -> None:
+        manager = self.access_point.resource_manager()
+        for queue, (partitions, settings) in self._app.queues.items():
+            try:
+                await manager.create_queue(queue, partitions, **settings)
+            except OMSDestinationException as failure:
+                if failure.code != 1406:
+                    raise
+                if settings:
+                    await manager.update_queue(queue, **settings)
+
     def _served(self, listener: Listener) -> Callable[[Any, ListenerContext], Any]:
         """What the push consumer calls: the handler, then the rules, then the sending of the result."""
         handle = handler(listener, self._app, self._app.dependency_overrides, self._watch)
         rules = (listener.rules, self._app.rules)
-        if listener.sends_to is None and not any(rules):
+        if listener.sends_to is None and listener.signature.result is NoneType and not any(rules):
             return handle
 
         async def serve(message: Any, context: ListenerContext) -> None:
@@ -93,27 +108,37 @@ class Running:
                 raise
             except Exception as failure:
                 result = await judge(rules, failure, message)
-            if result is not None and listener.sends_to is not None:
-                await self._reply(listener, listener.sends_to, message, result)
+            if result is not None and (replies := self._replies(listener, message, result)):
+                await self._reply([message] if listener.batch is None else message, replies)
 
         return serve
 
-    async def _reply(self, listener: Listener, queue: str, message: Any, result: Any) -> None:
+    async def _reply(self, received: list[ReceivedMessage], replies: list[Message]) -> None:
         """Send the result, and acknowledge what it came from in the same step where the system can do that."""
-        if listener.batch is not None and isinstance(result, list | tuple):
-            replies = [self._result(listener, queue, None, each) for each in result]
-        else:
-            key = message.message_key if listener.batch is None else None
-            replies = [self._result(listener, queue, key, result)]
         if Capability.TRANSACTIONS not in self.access_point.capabilities:
             await self.producer.send(replies)
             return
-        received = message if listener.batch is not None else [message]
         async with self.producer.transaction() as transaction:
             await transaction.send(replies)
             await transaction.ack([each for each in received if each.leased_offset in each.lease.pending])
 
-    def _result(self, listener: Listener, queue: str, key: str | None, result: Any) -> Message:
-        if isinstance(result, Message):
-            return result
+    def _replies(self, listener: Listener, message: Any, result: Any) -> list[Message]:
+        """The messages that a result means."""
+        several = isinstance(result, list | tuple)
+        if several and (listener.batch is not None or all(isinstance(each, Message) for each in result)):
+            key, results = None, result
+        else:
+            key, results = message.message_key if listener.batch is None else None, [result]
+        made = []
+        for each in results:
+            if isinstance(each, Message) and not isinstance(each, ReceivedMessage):
+                made.append(each)
+            elif listener.sends_to is not None:
+                made.append(self._reply_of(listener, listener.sends_to, key, each))
+        return made
+
+    def _reply_of(self, listener: Listener, queue: str, key: str | None, result: Any) -> Message:
+        if isinstance(result, ReceivedMessage):  # handed on
+            key, properties = result.message_key, dict(result.properties)
+            return self.producer.create_message(queue, result.data, message_key=key, properties=properties)
         return self.producer.create_message(queue, encode(listener.codec, result), message_key=key)

@@ -259,3 +259,60 @@ async def test_stopping_lets_a_call_finish_and_gives_the_rest_back(tmp_path: Pat
         info = await app.access_point.resource_manager().describe_group("jobs", "default")
     assert ended == [f"job {number}" for number in range(20)]
     assert info.retrying == 0
+
+
+async def test_returned_messages_go_to_their_queues_all_or_none() -> None:
+    app = application()
+    parcels = app.publisher("parcels", Parcel)
+
+    @app.listener("orders", retry=oms.Backoff(60.0, jitter=0.0))
+    async def ship(order: Order, message: oms.Message) -> list[oms.Message]:
+        weighed = parcels.message(Parcel(0.5 * order.quantity), key=order.item)
+        if message.delivery_count == 1:
+            return [weighed, app.message("labels", order.item, partition=7)]  # is not there
+        return [weighed, app.message("labels", order.item, priority=9)]
+
+    @app.listener("labels")
+    async def one(label: str) -> oms.Message:
+        return app.message("shelf", label)
+
+    async with TestApp(app) as test:
+        await test.send("orders", Order("pizza", 2))
+        assert test.messages("parcels") == test.messages("labels") == []
+        await test.advance(60.0)
+        assert test.sent("parcels", Parcel) == [Parcel(1.0)]
+        assert test.messages("labels")[0].extension_header.priority == 9
+        assert test.sent("shelf", str) == ["pizza"]
+        assert test.messages("parcels")[0].message_key == "pizza"
+
+
+async def test_a_received_message_that_is_returned_is_handed_on_or_left() -> None:
+    app = application()
+
+    @app.listener("in", sends_to="out")
+    async def hand_on(message: oms.Message) -> oms.Message:
+        return message
+
+    @app.listener("out")
+    async def leave(message: oms.Message) -> oms.Message:
+        return message
+
+    async with TestApp(app) as test:
+        await test.send("in", "x", key="k", properties={"p": 1})
+        assert [(each.data, each.message_key, dict(each.properties)) for each in test.messages("out")] == [
+            (b"x", "k", {"p": 1})
+        ]
+        assert test.sent("in", str) == ["x"]
+
+
+async def test_queues_are_made_with_their_settings_and_kept(tmp_path: Path) -> None:
+    for compact in (False, True):
+        app = oms.App(f"oms:embedded://{tmp_path}/store")
+        app.queue("prices", 4, compact=compact)
+        async with app:
+            info = await app.access_point.resource_manager().describe_queue("prices")
+            assert (len(info.offsets), info.config["compact"]) == (4, compact)
+    app = application()
+    app.queue("prices", colour="red")
+    with pytest.raises(oms.OMSRuntimeException, match="colour"):
+        await app.start()
