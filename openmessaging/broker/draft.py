@@ -105,13 +105,17 @@ class Draft:
         created = self._created.get(name)
         return created.partitions if created is not None else self._state.queues[name].count
 
-    def send(self, outgoing: OutgoingBatch) -> None:
-        """Put a batch into its queue, which comes into being on first use. Raises as `require_queue` and `place`,
-        and 1418 for a message without key in a compacted queue."""
+    def admit(self, outgoing: OutgoingBatch) -> None:
+        """See that a batch may go into its queue, which comes into being on first use. Raises as `require_queue`, and
+        1418 for a message without key in a compacted queue."""
         self.require_queue(outgoing.destination)
         queue = self._state.queues.get(outgoing.destination)
         if queue is not None and queue.compact:
             check_keys(outgoing.batch, queue.name)
+
+    def send(self, outgoing: OutgoingBatch) -> None:
+        """Put a batch into its queue. Raises as `admit` and `place`."""
+        self.admit(outgoing)
         timing = outgoing.timing
         if timing is None or timing.dues is None:
             self.place(outgoing.destination, outgoing.partition, outgoing.batch, outgoing.priority)

@@ -42,7 +42,7 @@ def decide_prepare(engine: Engine, now_ms: int, preparation: Preparation) -> Ent
         text = f"{len(state.waiting):,} prepared messages wait for their decision"
         raise error(1502, text, next_step="Commit or roll back some: see `oms transaction list`")
     draft = Draft(engine, engine.limits, now_ms)
-    draft.require_queue(outgoing.destination)
+    draft.admit(outgoing)
     draft.check_partition(outgoing.destination, outgoing.partition)
     hall_id, end = draft.open_hall()
     check = preparation.check

@@ -7,6 +7,7 @@ from openmessaging.broker.draft import Limits
 from openmessaging.broker.entry import Checked, Decide, Entry
 from openmessaging.broker.hall import MAX_DECIDED
 from openmessaging.model.errors import OMSTransactionException
+from openmessaging.model.message import Record
 from openmessaging.model.spi import OutgoingBatch
 from openmessaging.model.transaction import Preparation, TransactionCheck
 from tests.broker.harness import QUEUE, Broker, code_of, offsets
@@ -49,6 +50,16 @@ def test_a_commit_makes_it_visible_and_a_rollback_drops_it(broker: Broker) -> No
     assert broker.replayed().snapshot() == broker.engine.snapshot()
     hall = broker.engine.prepared.hall
     assert (hall.end, hall.consumed_before()) == (2, 2)
+
+
+def test_a_message_without_key_for_a_compacted_queue_is_refused_when_it_is_prepared(broker: Broker) -> None:
+    broker.do(broker.engine.decide_create_queue(broker.now, QUEUE, 1, {"compact": True}))
+    assert code_of(prepare, broker, "a") == 1418
+    assert broker.engine.prepared.waiting == {}
+    batch = OutgoingBatch(QUEUE, None, broker.batch(Record(b"b", "k")))
+    broker.do(prepared.decide_prepare(broker.engine, broker.now, Preparation(batch, "b", "shop", TIMES)))
+    end(broker, "b", True)
+    assert broker.engine.queues[QUEUE].partitions[0].end == 1
 
 
 def test_the_same_again_is_no_error_and_the_opposite_is(broker: Broker) -> None:
