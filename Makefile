@@ -44,15 +44,17 @@ simulate: $(STAMP) ## log, broker, order, filters, transactions on a disk with f
 	$(PY) -m openmessaging.simulation.filters $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.transactions $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
-soak: $(STAMP) ## the long loops: kill -9, many threads and tasks
+soak: $(STAMP) ## the long loops: kill -9, many threads and tasks, 10,000 conditions answered by SQLite too
 	$(PY) -m tests.durability.kill_loop --kills 200
 	$(PY) -m tests.durability.mixed_faces --seconds 60
+	$(PY) -m tests.filters.agreement
 
 bench: $(STAMP) ## what the store does beside what the machine can do, as ratios in the same run
 	$(PY) -m benchmarks.embedded
 	$(PY) -m benchmarks.alternating
 	$(PY) -m benchmarks.backlog
 	$(PY) -m benchmarks.filtering
+	$(PY) -m benchmarks.transactions
 	$(PY) -m benchmarks.syncs
 	$(PY) -m benchmarks.startup
 	$(PY) -m benchmarks.app
