@@ -31,7 +31,8 @@ if TYPE_CHECKING:
         OMSUnsupportException,
     )
     from openmessaging.model.replay import CopyInfo
-    from openmessaging.model.spi import Backoff, Capability, Durability, GroupConfig, GroupInfo, QueueInfo
+    from openmessaging.model.schedule import ScheduleInfo
+    from openmessaging.model.spi import Backoff, Capability, DelayedInfo, Durability, GroupConfig, GroupInfo, QueueInfo
     from openmessaging.model.transaction import TransactionCheck
     from openmessaging.runtime.aio.access_point import AccessPoint, connect
     from openmessaging.runtime.aio.extension import Extension
@@ -62,6 +63,7 @@ _WHERE = {
     "Codec": "app.codec",
     "ConsumerInterceptor": "runtime.interceptor",
     "CopyInfo": "model.replay",
+    "DelayedInfo": "model.spi",
     "Depends": "app.dependency",
     "Durability": "model.spi",
     "Extension": "runtime.aio.extension",
@@ -94,6 +96,7 @@ _WHERE = {
     "Reject": "runtime.verdict",
     "ResourceManager": "runtime.aio.resources",
     "Retry": "runtime.verdict",
+    "ScheduleInfo": "model.schedule",
     "SendResult": "runtime.result",
     "ServiceState": "runtime.state",
     "StreamingConsumer": "runtime.aio.stream",
@@ -116,6 +119,7 @@ __all__ = [
     "Codec",
     "ConsumerInterceptor",
     "CopyInfo",
+    "DelayedInfo",
     "Depends",
     "Durability",
     "Extension",
@@ -148,6 +152,7 @@ __all__ = [
     "Reject",
     "ResourceManager",
     "Retry",
+    "ScheduleInfo",
     "SendResult",
     "ServiceState",
     "StreamingConsumer",

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from openmessaging.broker import delays
+from openmessaging.broker import delays, schedules
 from openmessaging.broker.describe import describe_group, describe_queue
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Trim
@@ -15,6 +15,7 @@ from openmessaging.broker.group import Group
 from openmessaging.broker.replaying import Replaying
 from openmessaging.filters import compile_condition
 from openmessaging.model.errors import error
+from openmessaging.model.schedule import ScheduleInfo, ScheduleSpec
 from openmessaging.model.spi import DelayedInfo, GroupInfo, QueueInfo, SubscriptionSpec
 
 
@@ -134,6 +135,36 @@ class Admin(Replaying):
 
         self.runner.change(decided)
         return done[0]
+
+    # ---- schedules -----------------------------------------------------------------------------------------------
+
+    def create_schedule(self, spec: ScheduleSpec, replace: bool) -> ScheduleInfo:
+        """Create a schedule, or with `replace` change the one of its name. Raises 1404, 1405, 1413, 1416, 1418."""
+        self.runner.change(lambda engine, now_ms: engine.decide_create_schedule(now_ms, spec, replace))
+        return self._rescheduled(spec.name)
+
+    def pause_schedule(self, name: str, paused: bool) -> ScheduleInfo:
+        """Pause a schedule, or let it go on; what is due by now is sent first. Raises 1404."""
+        self._changed(lambda engine, now_ms: schedules.decide_pause(engine, now_ms, name, paused))
+        return self._rescheduled(name)
+
+    def delete_schedule(self, name: str) -> None:
+        """Delete a schedule; what is due by now is sent first. Raises 1404."""
+        self._changed(lambda engine, now_ms: schedules.decide_delete(engine, now_ms, name))
+
+    def list_schedules(self) -> list[ScheduleInfo]:
+        """All schedules, by name."""
+        with self.runner.lock:
+            self.runner.tick_locked()
+            timetable = self.runner.engine.timetable
+            return [timetable.info(name) for name in sorted(timetable.by_name)]
+
+    def _rescheduled(self, name: str) -> ScheduleInfo:
+        """A schedule after a change; upkeep is told, for it may be due soon."""
+        with self.runner.lock:
+            self.runner.alarm.on_soon()
+            schedules.named(self.runner.engine, name)
+            return self.runner.engine.timetable.info(name)
 
     # ---- groups --------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ class Limits(msgspec.Struct, frozen=True):
     """Most partitions of one queue."""
     max_prepared: int = 10_000
     """Most prepared messages that wait for their decision."""
+    max_schedules: int = 10_000
 
 
 class Draft:

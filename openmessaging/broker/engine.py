@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Protocol
 
-from openmessaging.broker import dead_letter, delays, expiry, filtering, ranges, snapshot, transactions
+from openmessaging.broker import dead_letter, delays, expiry, filtering, ranges, schedules, snapshot, transactions
 from openmessaging.broker.administration import MAX_SECONDS, Administration
 from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.draft import Draft, Limits
@@ -29,6 +29,7 @@ from openmessaging.broker.state import Contents
 from openmessaging.broker.transactions import Decision, Settled
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.replay import Refused
+from openmessaging.model.schedule import ScheduleSpec
 from openmessaging.model.spi import OutgoingBatch
 from openmessaging.storage.timer_index import TimerIndex
 
@@ -96,6 +97,10 @@ class Engine(Administration):
     def decide_open_producer(self, now_ms: int, name: str) -> Entry:
         """Open a named producer: see `transactions.open_producer`."""
         return transactions.open_producer(self, now_ms, name, self._random())
+
+    def decide_create_schedule(self, now_ms: int, spec: ScheduleSpec, replace: bool) -> Entry | None:
+        """Create a schedule: see `schedules.decide_create`."""
+        return schedules.decide_create(self, now_ms, spec, replace, self._random())
 
     def decide_receive(self, now_ms: int, group: Group, max_messages: int, bound: Bound) -> Entry:
         """Lease at most that many messages: what is due again first, then new ones; partitions take turns, and so do
@@ -283,14 +288,18 @@ class Engine(Administration):
         return draft.entry() if draft.operations else None
 
     def fire(self, now_ms: int) -> Entry | None:
-        """Send on what is due by the clock: delayed messages. None when nothing is."""
+        """Send what is due by the clock: delayed messages, and those of schedules. None when nothing is."""
         draft = Draft(self, self.limits, now_ms)
         delays.fire(self, draft)
+        schedules.fire(self, draft)
         return draft.entry() if draft.operations else None
 
     def next_due(self) -> int | None:
         """When `fire` has something to do, in ms; may lie in the past."""
-        return self.timers.next_ms()
+        timer, scheduled = self.timers.next_ms(), self.timetable.next_ms()
+        if timer is None or scheduled is None:
+            return scheduled if timer is None else timer
+        return min(timer, scheduled)
 
     def next_deadline(self) -> int | None:
         """When `tick` has something to do, in ms; may lie in the past."""

@@ -20,9 +20,12 @@ from openmessaging.broker.operation import Operation as Operation
 from openmessaging.broker.selection import Select as Select
 from openmessaging.broker.selection import Skip as Skip
 from openmessaging.broker.timed import CreateShelf as CreateShelf
+from openmessaging.broker.timed import DropSchedule as DropSchedule
 from openmessaging.broker.timed import Expire as Expire
 from openmessaging.broker.timed import Expiring as Expiring
 from openmessaging.broker.timed import Leave as Leave
+from openmessaging.broker.timed import Occur as Occur
+from openmessaging.broker.timed import PutSchedule as PutSchedule
 from openmessaging.model.batch import Batch, damaged, parse_header
 from openmessaging.model.errors import OMSRuntimeException
 
@@ -297,6 +300,9 @@ AnyOperation = (
     | Leave
     | Expiring
     | Expire
+    | PutSchedule
+    | Occur
+    | DropSchedule
     | OpenHall
     | Prepare
     | Checked

@@ -13,6 +13,7 @@ from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.once import Named, Place
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.queue import Queue
+from openmessaging.broker.schedule import Schedule
 from openmessaging.broker.state import State
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import GroupConfig
@@ -70,6 +71,7 @@ class _Time(msgspec.Struct, array_like=True, gc=False):
     """(partition id, where the last messages that may expire end)"""
     expired: list[tuple[int, int]]
     """(group id, how many messages expired)"""
+    schedules: list[Schedule] = []
 
 
 class _Transactions(msgspec.Struct, array_like=True, gc=False):
@@ -113,7 +115,7 @@ def dump(state: State) -> bytes:
             sorted(state.namespaces),
             [_dump_queue(queue) for queue in queues],
             [_Lease(x.id, x.group.id, x.cursor.partition.id, x.attempt, x.deadline_ms, x.left) for x in leases],
-            _dump_time(queues),
+            _dump_time(state, queues),
             _dump_transactions(state),
             [_Compaction(x.id, x.generation, x.compacted, x.holes, x.first_index) for x in compacted],
             [copy for _, copy in sorted(state.copies.items())],
@@ -121,7 +123,7 @@ def dump(state: State) -> bytes:
     )
 
 
-def _dump_time(queues: list[Queue]) -> _Time:
+def _dump_time(state: State, queues: list[Queue]) -> _Time:
     shelves = [(queue.name, number, shelf) for queue in queues for number, shelf in sorted(queue.shelves.items())]
     partitions = [partition for queue in queues for partition in queue.partitions]
     groups = [group for queue in queues for group in queue.groups.values()]
@@ -129,6 +131,7 @@ def _dump_time(queues: list[Queue]) -> _Time:
         [_Shelf(name, number, each.id, each.start, each.end, each.dump()) for name, number, each in shelves],
         sorted((each.id, each.expiring) for each in partitions if each.expiring),
         sorted((each.id, each.expired) for each in groups if each.expired),
+        [schedule for _, schedule in sorted(state.timetable.by_name.items())],
     )
 
 
@@ -140,6 +143,8 @@ def _load_time(state: State, time: _Time) -> None:
         state.partitions[partition_id].expiring = end
     for group_id, count in time.expired:
         state.groups[group_id].expired = count
+    for schedule in time.schedules:
+        state.timetable.put(schedule)
 
 
 def _dump_transactions(state: State) -> _Transactions:

@@ -24,6 +24,7 @@ from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.once import Once
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.queue import Queue
+from openmessaging.broker.schedule import Timetable
 from openmessaging.broker.shelf import Shelf
 from openmessaging.broker.stored import Contents as Contents
 from openmessaging.model.destination import DEFAULT_NAMESPACE
@@ -57,6 +58,7 @@ class State:
         self.durable = -1
         self.prepared = PreparedMessages()
         self.once = Once()
+        self.timetable = Timetable()
         self._queues_by_id: dict[int, Queue] = {}
         self._pending: deque[tuple[int, Partition, int]] = deque()  # (index, partition, end) not durable yet
         self._deadlines: list[tuple[int, int]] = []  # (ms, lease id), also of leases that are gone
@@ -352,6 +354,9 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.Remember: lambda state, operation, now_ms: state.once.remember(operation, now_ms),
     ops.Expiring: timed.expiring,
     ops.Expire: timed.expire,
+    ops.PutSchedule: timed.put_schedule,
+    ops.Occur: timed.occur,
+    ops.DropSchedule: timed.drop_schedule,
     ops.OpenHall: lambda state, operation, _: state.open_hall(operation.partition_id),
     ops.Prepare: lambda state, operation, now_ms: state.prepared.prepare(operation, now_ms),
     ops.Checked: lambda state, operation, _: state.prepared.checked(operation.transaction_id, operation.next_ms),

@@ -1,8 +1,9 @@
-"""Operations that have to do with time: delayed messages, and messages that expire."""
+"""Operations that have to do with time: delayed messages, messages that expire, and schedules."""
 
 from __future__ import annotations
 
 from openmessaging.broker.operation import Operation
+from openmessaging.broker.schedule import Schedule
 
 
 class CreateShelf(Operation, tag=20, frozen=True):
@@ -34,3 +35,26 @@ class Leave(Operation, tag=21, frozen=True):
 
     partition_id: int
     offsets: list[int]
+
+
+class PutSchedule(Operation, tag=24, frozen=True):
+    """A schedule comes into being, or takes the place of the one of its name."""
+
+    schedule: Schedule
+
+
+class Occur(Operation, tag=25, frozen=True):
+    """A schedule sent the messages that this entry has of it; when it occurs next (0: it is over)."""
+
+    name: str
+    next_ms: int
+    sent: int
+    """Since it was made."""
+    left_out_ms: int
+    """The newest occurrence that was left out; 0: none."""
+
+
+class DropSchedule(Operation, tag=26, frozen=True):
+    """A schedule goes."""
+
+    name: str

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from openmessaging.broker.shelf import Shelf
 
 if TYPE_CHECKING:
     from openmessaging.broker.state import State
-    from openmessaging.broker.timed import CreateShelf, Expire, Expiring, Leave
+    from openmessaging.broker.timed import CreateShelf, DropSchedule, Expire, Expiring, Leave, Occur, PutSchedule
 
 
 def create_shelf(state: State, operation: CreateShelf, _: int) -> None:
@@ -44,3 +46,21 @@ def expire(state: State, operation: Expire, _: int) -> None:
         cursor.keys.handed_out(operation.start, operation.end)
         cursor.keys.settled(operation.start, operation.end)
         state.woken.add(group.id)  # the next of a key may have stepped forward
+
+
+def put_schedule(state: State, operation: PutSchedule, _: int) -> None:
+    """A schedule comes into being, or takes the place of another."""
+    state.timetable.put(operation.schedule)
+
+
+def occur(state: State, operation: Occur, _: int) -> None:
+    """A schedule goes on."""
+    found = state.timetable.by_name.get(operation.name)
+    if found is not None:
+        next_ms, sent, left_out_ms = operation.next_ms, operation.sent, operation.left_out_ms
+        state.timetable.put(msgspec.structs.replace(found, next_ms=next_ms, sent=sent, left_out_ms=left_out_ms))
+
+
+def drop_schedule(state: State, operation: DropSchedule, _: int) -> None:
+    """A schedule goes."""
+    state.timetable.drop(operation.name)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from openmessaging.model.replay import BlockingReplays, Refused
+from openmessaging.model.schedule import BlockingSchedules
 from openmessaging.model.spi import (
     Capability,
     DelayedInfo,
@@ -69,7 +70,7 @@ class BlockingSubscription(Protocol):
         ...
 
 
-class BlockingDriver(BlockingReplays, Protocol):
+class BlockingDriver(BlockingReplays, BlockingSchedules, Protocol):
     """A messaging system reached by one access point, see `Driver`."""
 
     capabilities: frozenset[Capability]

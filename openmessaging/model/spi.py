@@ -18,6 +18,7 @@ from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.batch import Batch
 from openmessaging.model.replay import Delivery as Delivery
 from openmessaging.model.replay import Replays
+from openmessaging.model.schedule import Schedules
 from openmessaging.model.settings import Backoff as Backoff
 from openmessaging.model.settings import GroupConfig as GroupConfig
 from openmessaging.model.settings import QueueConfig as QueueConfig
@@ -54,6 +55,8 @@ class Capability(StrEnum):
     DELAY = "delay"
     """Messages are delivered later, to the millisecond, and can be cancelled and rescheduled until then."""
     EXPIRY = "expiry"
+    SCHEDULE = "schedule"
+    """Messages are sent by the system itself, at intervals or by cron."""
     FILTER = "filter"
 
 
@@ -149,7 +152,7 @@ class GroupInfo(msgspec.Struct, frozen=True):
     """Messages that expired before they were handed out."""
 
 
-class Driver(Replays, Protocol):
+class Driver(Replays, Schedules, Protocol):
     """A messaging system reached by one access point."""
 
     capabilities: frozenset[Capability]

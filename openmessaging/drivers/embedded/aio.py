@@ -12,6 +12,7 @@ from openmessaging.broker.wakeups import Wake
 from openmessaging.drivers.embedded.sender import LoopSender, call_in
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
 from openmessaging.model.replay import CopyInfo, Refused, TableView
+from openmessaging.model.schedule import ScheduleInfo, ScheduleSpec
 from openmessaging.model.spi import (
     DelayedInfo,
     Delivery,
@@ -160,6 +161,22 @@ class EmbeddedDriver:
     async def list_delayed(self, destination: str, maximum: int) -> list[DelayedInfo]:
         """Messages that are not due yet."""
         return await asyncio.to_thread(self._blocking.list_delayed, destination, maximum)
+
+    async def create_schedule(self, spec: ScheduleSpec, replace: bool) -> ScheduleInfo:
+        """Create a schedule, or change the one of its name."""
+        return await asyncio.to_thread(self._blocking.create_schedule, spec, replace)
+
+    async def list_schedules(self) -> list[ScheduleInfo]:
+        """All schedules, by name."""
+        return self._blocking.list_schedules()
+
+    async def pause_schedule(self, name: str, paused: bool) -> ScheduleInfo:
+        """Pause a schedule, or let it go on."""
+        return await asyncio.to_thread(self._blocking.pause_schedule, name, paused)
+
+    async def delete_schedule(self, name: str) -> None:
+        """Raises 1404 when missing."""
+        await asyncio.to_thread(self._blocking.delete_schedule, name)
 
     async def list_groups(self, queue: str | None = None) -> list[GroupInfo]:
         """All groups, or those of one queue."""

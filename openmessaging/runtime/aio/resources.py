@@ -11,13 +11,14 @@ from openmessaging.model.destination import check_namespace
 from openmessaging.model.errors import error, unsupported
 from openmessaging.model.spi import Capability, DelayedInfo, GroupInfo, QueueInfo
 from openmessaging.runtime.aio.replay import Replay
+from openmessaging.runtime.aio.schedules import Schedules
 from openmessaging.runtime.streams import stream_name
 
 if TYPE_CHECKING:
     from openmessaging.runtime.aio.access_point import AccessPoint
 
 
-class ResourceManager(Replay):
+class ResourceManager(Replay, Schedules):
     """Reached by `access_point.resource_manager()`. Queue names are bare or full."""
 
     def __init__(self, access_point: AccessPoint) -> None:

@@ -13,12 +13,13 @@ from openmessaging.model.errors import error, unsupported
 from openmessaging.model.spi import Capability, DelayedInfo, GroupInfo, QueueInfo
 from openmessaging.runtime.streams import stream_name
 from openmessaging.runtime.threads.replay import Replay
+from openmessaging.runtime.threads.schedules import Schedules
 
 if TYPE_CHECKING:
     from openmessaging.runtime.threads.access_point import AccessPoint
 
 
-class ResourceManager(Replay):
+class ResourceManager(Replay, Schedules):
     """Reached by `access_point.resource_manager()`. Queue names are bare or full."""
 
     def __init__(self, access_point: AccessPoint) -> None:
