@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         OMSTransactionException,
         OMSUnsupportException,
     )
+    from openmessaging.model.mail import ServiceInfo
     from openmessaging.model.replay import CopyInfo
     from openmessaging.model.schedule import ScheduleInfo
     from openmessaging.model.spi import Backoff, Capability, DelayedInfo, Durability, GroupConfig, GroupInfo, QueueInfo
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
     from openmessaging.runtime.aio.pull import PullConsumer
     from openmessaging.runtime.aio.push import PushConsumer
     from openmessaging.runtime.aio.received import ReceivedMessage
+    from openmessaging.runtime.aio.requests import ReplyStream
     from openmessaging.runtime.aio.resources import ResourceManager
+    from openmessaging.runtime.aio.service import ServiceEndpoint
     from openmessaging.runtime.aio.stream import StreamingConsumer, StreamingIterator
     from openmessaging.runtime.aio.table import LiveTable, Table
     from openmessaging.runtime.aio.transaction import Transaction
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from openmessaging.runtime.prepared import TransactionStateCheckContext, TransactionStateCheckListener
     from openmessaging.runtime.receipt import MessageReceipt
     from openmessaging.runtime.result import RedriveReport, SendResult
+    from openmessaging.runtime.rpc import OMSRemoteException, Replies, Request
     from openmessaging.runtime.state import ServiceState, TransactionState
     from openmessaging.runtime.verdict import Reject, Retry
 
@@ -80,6 +84,7 @@ _WHERE = {
     "MessageReceipt": "runtime.receipt",
     "OMSDestinationException": "model.errors",
     "OMSMessageFormatException": "model.errors",
+    "OMSRemoteException": "runtime.rpc",
     "OMSRuntimeException": "model.errors",
     "OMSSecurityException": "model.errors",
     "OMSTimeOutException": "model.errors",
@@ -94,10 +99,15 @@ _WHERE = {
     "ReceivedMessage": "runtime.aio.received",
     "RedriveReport": "runtime.result",
     "Reject": "runtime.verdict",
+    "Replies": "runtime.rpc",
+    "ReplyStream": "runtime.aio.requests",
+    "Request": "runtime.rpc",
     "ResourceManager": "runtime.aio.resources",
     "Retry": "runtime.verdict",
     "ScheduleInfo": "model.schedule",
     "SendResult": "runtime.result",
+    "ServiceEndpoint": "runtime.aio.service",
+    "ServiceInfo": "model.mail",
     "ServiceState": "runtime.state",
     "StreamingConsumer": "runtime.aio.stream",
     "StreamingIterator": "runtime.aio.stream",
@@ -136,6 +146,7 @@ __all__ = [
     "MessageReceipt",
     "OMSDestinationException",
     "OMSMessageFormatException",
+    "OMSRemoteException",
     "OMSRuntimeException",
     "OMSSecurityException",
     "OMSTimeOutException",
@@ -150,10 +161,15 @@ __all__ = [
     "ReceivedMessage",
     "RedriveReport",
     "Reject",
+    "Replies",
+    "ReplyStream",
+    "Request",
     "ResourceManager",
     "Retry",
     "ScheduleInfo",
     "SendResult",
+    "ServiceEndpoint",
+    "ServiceInfo",
     "ServiceState",
     "StreamingConsumer",
     "StreamingIterator",

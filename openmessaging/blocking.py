@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from openmessaging.runtime.threads.pull import PullConsumer
     from openmessaging.runtime.threads.push import PushConsumer
     from openmessaging.runtime.threads.received import ReceivedMessage
+    from openmessaging.runtime.threads.requests import ReplyStream
     from openmessaging.runtime.threads.resources import ResourceManager
+    from openmessaging.runtime.threads.service import ServiceEndpoint
     from openmessaging.runtime.threads.stream import StreamingConsumer, StreamingIterator
     from openmessaging.runtime.threads.table import LiveTable, Table
     from openmessaging.runtime.threads.transaction import Transaction
@@ -37,7 +39,9 @@ _WHERE = {
     "PullConsumer": "pull",
     "PushConsumer": "push",
     "ReceivedMessage": "received",
+    "ReplyStream": "requests",
     "ResourceManager": "resources",
+    "ServiceEndpoint": "service",
     "StreamingConsumer": "stream",
     "StreamingIterator": "stream",
     "Table": "table",
@@ -55,7 +59,9 @@ __all__ = [
     "PullConsumer",
     "PushConsumer",
     "ReceivedMessage",
+    "ReplyStream",
     "ResourceManager",
+    "ServiceEndpoint",
     "StreamingConsumer",
     "StreamingIterator",
     "Table",

@@ -16,7 +16,7 @@ PAIRS = (
     ("openmessaging/runtime/aio", "openmessaging/runtime/threads"),
     ("tests/runtime/aio", "tests/runtime/threads"),
 )
-BY_HAND = {"__init__.py", "primitives.py", "outbox.py", "opening.py", "combining.py", "conftest.py"}
+BY_HAND = {"__init__.py", "primitives.py", "waits.py", "outbox.py", "opening.py", "combining.py", "conftest.py"}
 BY_HAND |= {
     "test_primitives.py",
     "test_outbox.py",
@@ -24,6 +24,7 @@ BY_HAND |= {
     "test_opening.py",
     "test_cancellation.py",
     "test_loops.py",
+    "test_waits.py",
 }
 """Written for each face by itself."""
 

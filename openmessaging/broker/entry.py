@@ -279,6 +279,17 @@ class EndCopy(Operation, tag=54, frozen=True):
     name: str
 
 
+class HandOver(Operation, tag=70, frozen=True):
+    """A group has taken messages `start` to `end` (exclusive) of a partition and is done with them; `back`: they went
+    back, nobody handled them."""
+
+    group_id: int
+    partition_id: int
+    start: int
+    end: int
+    back: bool = False
+
+
 AnyOperation = (
     CreateNamespace
     | DeleteNamespace
@@ -316,6 +327,7 @@ AnyOperation = (
     | EndCopy
     | Select
     | Skip
+    | HandOver
 )
 
 

@@ -168,7 +168,7 @@ class Maintenance:
     def work(self, *, full_round: bool) -> None:
         """Do what is due; a full round looks after snapshots and space too. Raises OMSRuntimeException 1501."""
         runner = self._runner
-        if self._commit_at != _NEVER:
+        if self._commit_at != _NEVER or (full_round and runner.handed_over):
             self._commit()
         with runner.lock:
             runner.tick_locked()

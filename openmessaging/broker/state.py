@@ -92,7 +92,8 @@ class State:
             partition.visible = end
             self.grown.add(partition.id)
             for group in partition.queue.groups.values():
-                self.woken.add(group.id)
+                if group.cursors[partition.number].next < end:  # else it was handed over before
+                    self.woken.add(group.id)
 
     def _create_namespace(self, operation: ops.CreateNamespace, _: int) -> None:
         self.namespaces.add(operation.name)
@@ -206,6 +207,17 @@ class State:
         if cursor.keys is not None:
             cursor.keys.handed_out(start, end)
         self.add_lease(HeldLease(lease_id, group, cursor, [start, end], operation.attempt, operation.deadline_ms))
+
+    def _hand_over(self, operation: ops.HandOver, _: int) -> None:
+        group = self.groups.get(operation.group_id)
+        cursor = group.by_partition.get(operation.partition_id) if group is not None else None
+        if cursor is None:
+            return
+        if operation.back:
+            cursor.waiting.add(operation.start, operation.end, 0, 0)
+            self.woken.add(operation.group_id)
+        else:
+            cursor.hand_out(operation.start, operation.end)
 
     def add_lease(self, lease: HeldLease) -> None:
         """Put a lease in."""
@@ -368,4 +380,5 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.EndCopy: State._end_copy,
     ops.Select: filtering.apply_select,
     ops.Skip: filtering.apply_skip,
+    ops.HandOver: State._hand_over,
 }

@@ -22,6 +22,7 @@ from openmessaging.broker.draft import Limits
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Compact, Entry, Generation, Placed, decode
 from openmessaging.broker.group import Group
+from openmessaging.broker.mailboxes import Mailboxes
 from openmessaging.broker.maintenance import Maintenance
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.runner import Runner
@@ -66,6 +67,7 @@ class Store:
     def __init__(self, runner: Runner, maintenance: Maintenance, lock: StoreLock | None) -> None:
         self.runner = runner
         self.maintenance = maintenance
+        self.mailboxes = Mailboxes()
         self._lock = lock
 
     def close(self) -> None:

@@ -52,6 +52,7 @@ class Capability(StrEnum):
     UNIQUE = "unique"
     """Batches are stored once, by a named producer's numbers or by a key within a window."""
     PRIORITY = "priority"
+    MAILBOX = "mailbox"
     DELAY = "delay"
     """Messages are delivered later, to the millisecond, and can be cancelled and rescheduled until then."""
     EXPIRY = "expiry"

@@ -86,7 +86,7 @@ class PartitionIndexes:
         """Bring what was added to its partitions; every call that reads does this first. A send pays for an append to a
         list only: the work is done in bulk, outside the time in which a sender waits for the disk."""
         added = self._added
-        while added:  # one by one: another thread may append meanwhile
+        for _ in range(len(added)):  # one by one, and no more than these: another thread may go on appending
             partition_id, base_offset, count, position, size, timestamp_ms = added.popleft()
             partition = self._partitions.get(partition_id) or self._create(partition_id)
             if base_offset < partition.end_offset:

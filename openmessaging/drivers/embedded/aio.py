@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from openmessaging.broker.handover import hand_over, take_back
 from openmessaging.broker.runner import Runner
-from openmessaging.broker.wakeups import Wake
+from openmessaging.broker.wakeups import Receiver, Wake
 from openmessaging.drivers.embedded.sender import LoopSender, call_in
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
 from openmessaging.model.replay import CopyInfo, Refused, TableView
@@ -26,6 +27,9 @@ from openmessaging.model.spi import (
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
 from openmessaging.model.unique import ProducerEpoch
 
+LONG = 3600.0
+"""Seconds: so long a wait needs no timer of its own, its caller interrupts it."""
+
 
 class EmbeddedDriver:
     """The SPI's asyncio face on a store in this process. May be used from several loops."""
@@ -36,6 +40,11 @@ class EmbeddedDriver:
         self._senders: dict[asyncio.AbstractEventLoop, LoopSender] = {}
         self.capabilities = blocking.capabilities
         self.max_body_bytes = blocking.max_body_bytes
+        self.open_mailbox = blocking.open_mailbox
+        self.close_mailbox = blocking.close_mailbox
+        self.post = blocking.post
+        self.has_mailbox = blocking.has_mailbox
+        self.services = blocking.services
 
     def _sender(self) -> LoopSender:
         loop = asyncio.get_running_loop()
@@ -86,6 +95,11 @@ class EmbeddedDriver:
     def soon(self, callback: Callable[[], object]) -> None:
         """Call at the end of this turn of the loop, before what it submitted goes to the log."""
         self._sender().soon(callback)
+
+    def submit_request(self, batch: OutgoingBatch, done: Done, once: bool) -> None:
+        """Give a request to a service that waits, else store it as `submit` does."""
+        if not once or not hand_over(self._runner, batch):
+            self._sender().submit(batch, done)
 
     def partition_count(self, destination: str) -> int:
         """Number of partitions, creating the queue on first use."""
@@ -255,6 +269,7 @@ class EmbeddedSubscription:
             wait,
             lambda wake: receive(group, max_messages, max_bytes, wake),
             lambda wake: self.runner.forget_receiver(group, wake),
+            lambda delivery: take_back(self.runner, group, delivery),
         )
 
     async def move(
@@ -273,10 +288,14 @@ class EmbeddedSubscription:
 
 
 async def _until(
-    wait: float, take: Callable[[Wake | None], list[Delivery] | None], forget: Callable[[Wake], None]
+    wait: float,
+    take: Callable[[Wake | None], list[Delivery] | None],
+    forget: Callable[[Wake], None],
+    take_back: Callable[[Delivery], None] | None = None,
 ) -> list[Delivery]:
     """What `take` gives, as soon as it gives something; `take` registers the wake it is handed, and gives None when it
-    has more to look at: meanwhile the loop has its turn."""
+    has more to look at: meanwhile the loop has its turn. What was handed over to a caller who is cancelled goes by
+    `take_back`."""
     if wait <= 0:
         while (found := take(None)) is None:  # noqa: ASYNC110 - it goes on with work, it does not poll
             await asyncio.sleep(0)
@@ -284,20 +303,42 @@ async def _until(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
     while True:
-        arrived = asyncio.Event()
-        wake = partial(call_in, loop, arrived.set)
-        found = take(wake)
+        arrived: asyncio.Future[None] = loop.create_future()
+        receiver = Receiver(partial(_wake, loop, arrived))
+        found = take(receiver)
         if found:
             return found
         if found is None and loop.time() < deadline:
             await asyncio.sleep(0)
             continue
+        timer = loop.call_at(deadline, _end, arrived) if wait < LONG else None
         try:
-            async with asyncio.timeout_at(deadline):
-                await arrived.wait()
-        except TimeoutError:
-            forget(wake)
-            return []
+            await arrived
         except BaseException:
-            forget(wake)
+            forget(receiver)
+            if receiver.delivery is not None and take_back is not None:
+                take_back(receiver.delivery)
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+        late = timer is not None and loop.time() >= deadline
+        if late:
+            forget(receiver)
+        if receiver.delivery is not None:
+            return [receiver.delivery]
+        if late:
+            return []
+
+
+def _wake(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[None]) -> None:
+    """End a wait, from any thread; within its own loop without a round trip through the selector."""
+    if asyncio._get_running_loop() is loop:
+        _end(arrived)
+    else:
+        call_in(loop, _end, arrived)
+
+
+def _end(arrived: asyncio.Future[None]) -> None:
+    if not arrived.done():
+        arrived.set_result(None)

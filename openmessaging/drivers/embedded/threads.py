@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 from collections.abc import Callable, Sequence
 
@@ -10,12 +11,14 @@ from openmessaging.broker.admin import Admin
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Extend
 from openmessaging.broker.group import Group
+from openmessaging.broker.handover import hand_over
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.store import Store
 from openmessaging.broker.transactions import Settled
 from openmessaging.broker.transactor import Transactor
-from openmessaging.broker.wakeups import Wake
+from openmessaging.broker.wakeups import Receiver, Wake
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, error
+from openmessaging.model.mail import Mail, ServiceInfo
 from openmessaging.model.replay import Refused
 from openmessaging.model.spi import Capability, Delivery, Done, OutgoingBatch, Placement, SubscriptionSpec
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
@@ -34,6 +37,10 @@ class BlockingEmbeddedDriver(Admin):
     def __init__(self, store: Store, release: Callable[[], None]) -> None:
         super().__init__(store.runner)
         self.transactor = Transactor(store.runner)
+        self.mailboxes = mailboxes = store.mailboxes
+        self.close_mailbox = mailboxes.close
+        self.post = mailboxes.post
+        self.has_mailbox = mailboxes.has
         self.send = store.runner.send
         """Store all batches or none; returns when they are as durable as the store's flush mode says."""
         self._release: Callable[[], None] | None = release
@@ -84,6 +91,21 @@ class BlockingEmbeddedDriver(Admin):
                 done(placements[0] if error is None else None, error)
 
             runner.committer.wait_locked(index, release)
+
+    def submit_request(self, batch: OutgoingBatch, done: Done, once: bool) -> None:  # noqa: ARG002 - the SPI's
+        """Give a request to a service that waits, else store it; raises as `send`, so that `done` is not needed."""
+        if not once or not hand_over(self.runner, batch):
+            self.runner.send((batch,))
+
+    def open_mailbox(self, take: Callable[[Mail], object], serves: tuple[str, str] | None = None) -> str:
+        """Open a mailbox of this process."""
+        address = secrets.token_hex(8)
+        self.mailboxes.open(address, take, serves)
+        return address
+
+    def services(self, queue: str | None = None) -> list[ServiceInfo]:
+        """The services at work in this process."""
+        return self.mailboxes.services(queue)
 
     def partition_count(self, destination: str) -> int:
         """Number of partitions, creating the queue on first use."""
@@ -199,11 +221,16 @@ def until(
     deadline = clock() + wait
     while True:
         arrived = threading.Event()
-        found = take(arrived.set)
+        receiver = Receiver(arrived.set)
+        found = take(receiver)
         if found:
             return found
         if found is None and clock() < deadline:
             continue
-        if not arrived.wait(max(0.0, deadline - clock())):
-            forget(arrived.set)
+        on_time = arrived.wait(max(0.0, deadline - clock()))
+        if not on_time:
+            forget(receiver)
+        if receiver.delivery is not None:
+            return [receiver.delivery]
+        if not on_time:
             return []

@@ -6,7 +6,7 @@ Source: runtime interface 1.0.0, "messaging access point"; opening on first use 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -23,10 +23,12 @@ from openmessaging.runtime.aio.producer import Producer
 from openmessaging.runtime.aio.pull import PullConsumer
 from openmessaging.runtime.aio.push import PushConsumer
 from openmessaging.runtime.aio.resources import ResourceManager
+from openmessaging.runtime.aio.service import ServiceEndpoint
 from openmessaging.runtime.aio.stream import StreamingConsumer
 from openmessaging.runtime.aio.table import Table
 from openmessaging.runtime.membership import Membership
 from openmessaging.runtime.prepared import CheckFunction, TransactionStateCheckListener
+from openmessaging.runtime.rpc import Request
 from openmessaging.runtime.state import ServiceState, not_started
 
 DEFAULT_GROUP = "default"
@@ -234,6 +236,40 @@ class AccessPoint:
             max_processing=max_processing,
             grace=grace,
         )
+
+    def create_service(
+        self,
+        queue: str,
+        handler: Callable[[Request], Any],
+        *,
+        group: str | None = None,
+        concurrency: int = 16,
+        invisible_time: float = 10.0,
+        backoff: Backoff | None = None,
+        broadcast: bool = False,
+        grace: float = 30.0,
+    ) -> ServiceEndpoint:
+        """A service: answers the requests that `Producer.request` sends to a queue.
+
+        Args:
+            queue: where requests lie.
+            handler: called with a `Request`; what it returns is the answer: bytes, a message, or None for an empty one.
+                A generator answers with a stream. What it raises arrives as an error: code and text of an
+                OMSRuntimeException, else 1500. A function or, for asyncio, also a coroutine function.
+            group: services of one group share the requests; each group gets all. None: as in `create_pull_consumer`.
+            concurrency: requests handled at once.
+            invisible_time: seconds after which a request goes to another service when this one died.
+            backoff: how often a request that services died of is tried (3 times), and how long it rests in between.
+            broadcast: a group of its own: this service gets every request.
+            grace: seconds that stopping waits for handlers at work.
+
+        Raises OMSRuntimeException 1418 for an invalid name or a concurrency below 1.
+        """
+        if concurrency < 1:
+            raise error(1418, f"concurrency: {concurrency!r} is not at least 1", field="concurrency")
+        config = GroupConfig("earliest", "none", invisible_time, backoff or Backoff(initial=0.1, max_delivery=3))
+        membership = Membership(self.group_name(group), config, broadcast, False)
+        return ServiceEndpoint(self, membership, queue, handler, concurrency=concurrency, grace=grace)
 
     def create_streaming_consumer(self) -> StreamingConsumer:
         """A consumer that walks partitions both ways and leaves groups alone."""

@@ -170,6 +170,11 @@ async def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return await result if inspect.isawaitable(result) else result
 
 
+async def settled(value: Any) -> Any:
+    """A value that may be here already, or has to be awaited."""
+    return await value if inspect.isawaitable(value) else value
+
+
 async def call_within(timeout: float, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     """Call a coroutine function. Raises OMSTimeOutException 1410 when it has not ended after `timeout` seconds."""
     try:

@@ -17,11 +17,11 @@ from openmessaging.model.message import Message, Record, body_too_large
 from openmessaging.model.spi import Capability
 from openmessaging.model.transaction import TransactionCheck
 from openmessaging.runtime.aio.extension import Extension
-from openmessaging.runtime.aio.lifecycle import Service
 from openmessaging.runtime.aio.once import OnceDriver, send_once
 from openmessaging.runtime.aio.outbox import Outbox
 from openmessaging.runtime.aio.prepared import Checker, Preparer, TransactionalResult
 from openmessaging.runtime.aio.primitives import Driver, Future
+from openmessaging.runtime.aio.requesting import Requesting
 from openmessaging.runtime.aio.transaction import Transaction
 from openmessaging.runtime.interceptor import InterceptContext, ProducerInterceptor, logger, run_post, run_pre
 from openmessaging.runtime.outgoing import NamedPacker, Packer, new_message
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PRE_SEND, POST_SEND, ON_ERROR = map(attrgetter, ("pre_send", "post_send", "on_error"))
 
 
-class Producer(Service):
+class Producer(Requesting):
     """Sends messages. Create it with `access_point.create_producer`, start it, or enter it with `async with`."""
 
     _kind = "producer"
@@ -55,7 +55,7 @@ class Producer(Service):
         transaction_check: TransactionCheck | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(timeout, compression)
         self._access_point = access_point
         self._settings = (linger, batch_bytes, buffer_bytes, timeout)
         self._packer = (
@@ -311,6 +311,7 @@ class Producer(Service):
 
     async def _close(self) -> None:
         self._access_point.detach(self)
+        await self._close_requester()
         if self._checker is not None:
             await self._checker.stop()
             self._checker = None

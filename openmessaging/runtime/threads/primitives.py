@@ -27,6 +27,7 @@ __all__ = [
     "call_within",
     "current_scope",
     "report",
+    "settled",
     "sleep",
 ]
 
@@ -192,6 +193,11 @@ class Fetching:
 def call(function: Callable[..., T], *arguments: Any) -> T:
     """Call a function."""
     return function(*arguments)
+
+
+def settled(value: T) -> T:
+    """A value that is here already."""
+    return value
 
 
 def call_within(timeout: float, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ARG001 - see below

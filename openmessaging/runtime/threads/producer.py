@@ -23,11 +23,11 @@ from openmessaging.runtime.prepared import CheckFunction, TransactionStateCheckL
 from openmessaging.runtime.result import SendResult, SendResults
 from openmessaging.runtime.state import ServiceState
 from openmessaging.runtime.threads.extension import Extension
-from openmessaging.runtime.threads.lifecycle import Service
 from openmessaging.runtime.threads.once import OnceDriver, send_once
 from openmessaging.runtime.threads.outbox import Outbox
 from openmessaging.runtime.threads.prepared import Checker, Preparer, TransactionalResult
 from openmessaging.runtime.threads.primitives import Driver, Future
+from openmessaging.runtime.threads.requesting import Requesting
 from openmessaging.runtime.threads.transaction import Transaction
 from openmessaging.runtime.timing import due_from_now
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PRE_SEND, POST_SEND, ON_ERROR = map(attrgetter, ("pre_send", "post_send", "on_error"))
 
 
-class Producer(Service):
+class Producer(Requesting):
     """Sends messages. Create it with `access_point.create_producer`, start it, or enter it with `with`."""
 
     _kind = "producer"
@@ -56,7 +56,7 @@ class Producer(Service):
         transaction_check: TransactionCheck | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(timeout, compression)
         self._access_point = access_point
         self._settings = (linger, batch_bytes, buffer_bytes, timeout)
         self._packer = (
@@ -312,6 +312,7 @@ class Producer(Service):
 
     def _close(self) -> None:
         self._access_point.detach(self)
+        self._close_requester()
         if self._checker is not None:
             self._checker.stop()
             self._checker = None

@@ -1,0 +1,50 @@
+"""The mailboxes of a store: who has opened one, and which of them serve a queue. In memory alone, and safe for threads:
+every step is one operation on a dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from openmessaging.model.mail import Mail, ServiceInfo
+
+Take = Callable[[Mail], object]
+"""Takes a piece of mail; returns at once, is called from any thread."""
+
+
+class Mailboxes:
+    """Mailboxes by address."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Take] = {}
+        self._services: dict[str, dict[str, ServiceInfo]] = {}
+
+    def open(self, address: str, take: Take, serves: tuple[str, str] | None) -> None:
+        """Open a mailbox; `serves`: queue and group of the service it belongs to."""
+        self._open[address] = take
+        if serves is not None:
+            queue, group = serves
+            self._services.setdefault(queue, {})[address] = ServiceInfo(queue, group, address)
+
+    def close(self, address: str) -> None:
+        """Take nothing more; nothing happens when it is closed."""
+        self._open.pop(address, None)
+        for serving in list(self._services.values()):
+            serving.pop(address, None)
+
+    def post(self, address: str, mail: Mail) -> bool:
+        """Deliver; False when there is no such mailbox (any more)."""
+        take = self._open.get(address)
+        if take is None:
+            return False
+        take(mail)
+        return True
+
+    def has(self, address: str) -> bool:
+        """Whether a mailbox is open."""
+        return address in self._open
+
+    def services(self, queue: str | None) -> list[ServiceInfo]:
+        """The services of a queue (full name), or all."""
+        if queue is not None:
+            return list(self._services.get(queue, {}).values())
+        return [info for serving in list(self._services.values()) for info in list(serving.values())]

@@ -1,0 +1,268 @@
+"""The requester: sends requests, waits in its mailbox for what comes back, tells services when nobody waits any more.
+
+Next stop of a request: the driver (`submit_request`), the service's queue, then `service.py` beside this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from openmessaging.model.errors import error
+from openmessaging.model.mail import Mail, MailKind, ServiceInfo
+from openmessaging.model.message import Message
+from openmessaging.model.spi import Placement
+from openmessaging.runtime import wall
+from openmessaging.runtime.aio.mailboxes import mailboxes_of
+from openmessaging.runtime.aio.primitives import Event, call, settled
+from openmessaging.runtime.aio.waits import Slot, Slots, in_scope
+from openmessaging.runtime.outgoing import Packer, partition_of
+from openmessaging.runtime.replies import Call, Calls, Gathering, ItemsInOrder
+from openmessaging.runtime.rpc import (
+    OMSRemoteException,
+    Replies,
+    no_responders,
+    opened_answer,
+    opened_error,
+    request_record,
+    too_late,
+)
+
+if TYPE_CHECKING:
+    from openmessaging.runtime.aio.primitives import Driver
+
+
+class Requester:
+    """Requests of one producer. It has a packer of its own: the producer's sequence is for what the outbox sends."""
+
+    def __init__(self, driver: Driver, namespace: str, compression: str) -> None:
+        self._driver = driver
+        self._mailboxes: Any = mailboxes_of(driver)
+        self._packer = Packer(namespace, compression)
+        self._max_body = driver.max_body_bytes
+        self.calls = Calls(f"{self._packer.producer_id:010x}")
+        """Those under way."""
+        self._slots = Slots()
+        self.address = ""
+        """The mailbox."""
+
+    async def open(self) -> Self:
+        """Open the mailbox."""
+        self.address = await call(self._mailboxes.open_mailbox, in_scope(self.calls.land))
+        return self
+
+    async def close(self) -> None:
+        """Fail what is under way (1503) and close the mailbox."""
+        self.calls.fail_all(error(1503, "the producer was stopped", next_step="Ask again with one that runs"))
+        await call(self._mailboxes.close_mailbox, self.address)
+
+    async def request(self, message: Message, timeout: float, idempotent: bool) -> Message:
+        """One answer; see `Producer.request`."""
+        slot: Slot[Mail | BaseException] = Slot(self._slots)
+        name, _ = await self._serving(message)
+        call_id = self.calls.begin(slot)
+        came: Mail | BaseException | None = None
+        try:
+            await self._submit(message, name, call_id, slot, timeout, idempotent, 0)
+            came = await slot.wait(timeout)
+        finally:
+            self.calls.end(call_id)
+            if came is None:
+                await self._cancel(name, call_id)
+        if isinstance(came, Mail):
+            return opened_answer(came, self.address)
+        raise too_late(name, timeout) if came is None else came
+
+    async def gather(self, message: Message, timeout: float, count: int | None, idempotent: bool) -> Replies:
+        """An answer of each group; see `Producer.request_all`."""
+        name, services = await self._serving(message)
+        done = Event()
+        gathering = Gathering(count or len({service.group for service in services}), done.set)
+        call_id = self.calls.begin(gathering)
+        deadline = monotonic() + timeout
+        try:
+            await self._submit(message, name, call_id, gathering, timeout, idempotent, 0)
+            while not gathering.complete and gathering.failure is None:
+                done.clear()
+                if not await done.wait_within(max(deadline - monotonic(), 0.0)):
+                    break
+        finally:
+            self.calls.end(call_id)
+            if not gathering.complete:
+                await self._cancel(name, call_id)
+        if gathering.failure is not None:
+            raise gathering.failure
+        messages: list[Message] = []
+        errors: list[OMSRemoteException] = []
+        for mail in list(gathering.mails):
+            if mail.kind == MailKind.ERROR:
+                errors.append(opened_error(mail.record))
+            else:
+                messages.append(opened_answer(mail, self.address))
+        return Replies(messages, errors, gathering.complete)
+
+    async def begin_stream(self, stream: ReplyStream) -> str:
+        """Send the request of a stream; the name of its queue."""
+        name, _ = await self._serving(stream.message)
+        stream.call_id = self.calls.begin(stream.items)
+        try:
+            await self._submit(
+                stream.message,
+                name,
+                stream.call_id,
+                stream.items,
+                stream.timeout,
+                stream.idempotent,
+                stream.items.window,
+            )
+        except BaseException:
+            self.calls.end(stream.call_id)
+            raise
+        return name
+
+    async def end_stream(self, stream: ReplyStream, name: str, *, over: bool) -> None:
+        """Take nothing more of a stream, and tell the service unless it is over."""
+        self.calls.end(stream.call_id)
+        if not over:
+            await self._cancel(name, stream.call_id)
+
+    async def credit(self, stream: ReplyStream) -> None:
+        """Tell the service how far the reader is."""
+        items = stream.items
+        if items.source:
+            await call(
+                self._mailboxes.post, items.source, Mail(MailKind.CREDIT, stream.call_id, items.taken, self.address)
+            )
+
+    async def ping(self, service: ServiceInfo, timeout: float) -> Message:
+        """What a service has done so far, as JSON. Raises OMSRuntimeException 1503 when it is gone, 1410."""
+        slot: Slot[Mail | BaseException] = Slot(self._slots)
+        call_id = self.calls.begin(slot)
+        try:
+            if not await call(self._mailboxes.post, service.mailbox, Mail(MailKind.PING, call_id, 0, self.address)):
+                raise no_responders(service.queue)
+            came = await slot.wait(timeout)
+        finally:
+            self.calls.end(call_id)
+        if isinstance(came, Mail):
+            return opened_answer(came, self.address)
+        raise too_late(service.queue, timeout) if came is None else came
+
+    async def services(self, queue: str | None) -> list[ServiceInfo]:
+        """The services at work, of one queue (full name) or all."""
+        found = self._mailboxes.services(queue)
+        return found if type(found) is list else list(await settled(found))
+
+    async def _serving(self, message: Message) -> tuple[str, list[ServiceInfo]]:
+        """The full name of a message's queue, and who serves it. Raises OMSRuntimeException 1503 when nobody does."""
+        name = self._packer.full(message.destination)
+        services = await self.services(name)
+        if not services:
+            raise no_responders(name)
+        return name, services
+
+    async def _submit(
+        self, message: Message, name: str, call_id: str, waiting: Call, timeout: float, idempotent: bool, window: int
+    ) -> None:
+        deadline_ms = wall.time_ns() // 1_000_000 + int(timeout * 1000)
+        record = request_record(message, self._max_body, call_id, self.address, deadline_ms, idempotent, window)
+        partition, keyed = None, record.message_key is not None
+        if keyed or message.record.headers:
+            partition = partition_of(message, await call(self._driver.partition_count, name))
+        outgoing, _ = self._packer.pack(name, partition, (record,), keyed)
+        self._mailboxes.submit_request(outgoing, partial(_stored, waiting), not idempotent)
+
+    async def _cancel(self, name: str, call_id: str) -> None:
+        """Tell those who may have a request that nobody waits for it any more."""
+        mail = Mail(MailKind.CANCEL, call_id, 0, self.address)
+        for service in await self.services(name):
+            await call(self._mailboxes.post, service.mailbox, mail)
+
+
+def _stored(waiting: Call, _: Placement | None, failure: BaseException | None) -> None:
+    if failure is not None:
+        waiting.fail(failure)
+
+
+class ReplyStream:
+    """Replies as they come: iterate over it inside `async with`, which ends it. Made by `Producer.request_stream`.
+
+    At most `window` items lie here unread; the service waits then. Leaving early cancels the request.
+    """
+
+    def __init__(
+        self, requester: Callable[..., Any], message: Message, timeout: float, window: int, idempotent: bool
+    ) -> None:
+        self.message = message
+        """The request."""
+        self.timeout = timeout
+        """Seconds that each item is waited for."""
+        self.idempotent = idempotent
+        """Whether it may be handled again."""
+        self.call_id = ""
+        """Correlation id, once begun."""
+        self._changed = Event()
+        self.items = ItemsInOrder(window, self._changed.set)
+        """What came and is not read."""
+        self._get_requester = requester
+        self._requester: Requester = None  # type: ignore[assignment] # there once begun
+        self._queue: str | None = None
+        self._over = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        if self._over:
+            raise StopAsyncIteration
+        try:
+            mail = await self._next()
+        except BaseException:
+            await self.close()
+            raise
+        if mail.kind in (MailKind.ITEM, MailKind.ANSWER):
+            if self.items.due_credit():
+                await self._requester.credit(self)
+            return opened_answer(mail, self._requester.address)
+        self._over = True
+        await self._end(over=True)
+        if mail.kind == MailKind.ERROR:
+            raise opened_error(mail.record)
+        raise StopAsyncIteration
+
+    async def _next(self) -> Mail:
+        if self._queue is None:
+            self._requester = await self._get_requester()
+            self._queue = await self._requester.begin_stream(self)
+        deadline = monotonic() + self.timeout
+        while True:
+            mail = self.items.pop()
+            if mail is not None:
+                return mail
+            self._changed.clear()
+            mail = self.items.pop()  # it may have come before the flag was cleared
+            if mail is not None:
+                return mail
+            if not await self._changed.wait_within(max(deadline - monotonic(), 0.0)):
+                raise too_late(self._queue, self.timeout)
+
+    async def close(self) -> None:
+        """End it: what is left is not sent any more. Again is no error."""
+        if not self._over:
+            self._over = True
+            await self._end(over=False)
+
+    async def _end(self, *, over: bool) -> None:
+        if self._queue is not None:
+            await self._requester.end_stream(self, self._queue, over=over)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

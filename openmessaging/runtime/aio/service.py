@@ -1,0 +1,369 @@
+"""A service endpoint: takes requests from a queue as one of a consumer group, calls a handler, and answers.
+
+A few workers take turns: one fetches, and when its handler begins to wait another goes on fetching. A request is
+settled after its answer was sent. What becomes of one whose handler never came to its end depends on whether it is
+idempotent, see `docs/design/rpc.md`.
+
+Source: runtime interface 0.1.0, "ServiceEndPoint" (publish, bind, load balance); its form is this project's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from operator import attrgetter
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.mail import HANDED_OVER, Mail, MailKind
+from openmessaging.model.message import Record
+from openmessaging.model.spi import Delivery
+from openmessaging.runtime import wall
+from openmessaging.runtime.aio.lifecycle import Service
+from openmessaging.runtime.aio.mailboxes import mailboxes_of
+from openmessaging.runtime.aio.primitives import (
+    IDLE_WAIT,
+    Event,
+    Periodic,
+    Subscription,
+    Task,
+    call,
+    settled,
+    sleep,
+)
+from openmessaging.runtime.aio.waits import Interrupted, Interruptible, Turn, as_stream, end_stream, in_scope
+from openmessaging.runtime.interceptor import ConsumerInterceptor, InterceptContext, logger, run_post, run_pre
+from openmessaging.runtime.lease import DeliveryOrigin
+from openmessaging.runtime.membership import Membership
+from openmessaging.runtime.rpc import Request, answer_record, error_record, opened_request
+from openmessaging.runtime.serving import Arrived, Cancelled, Running, Statistics
+
+if TYPE_CHECKING:
+    from openmessaging.runtime.aio.access_point import AccessPoint
+
+PRE_RECEIVE, POST_RECEIVE, ON_ERROR = map(attrgetter, ("pre_receive", "post_receive", "on_error"))
+MAX_BYTES = 8 << 20
+"""Most bytes of one fetch."""
+RETRY_DELAY = 1.0
+"""Seconds between fetches after one failed."""
+UNBROKEN = 16
+"""Requests that a worker handles without a wait before it lets others in."""
+STALL = 60.0
+"""Seconds that a stream waits for its reader to take something."""
+
+
+class ServiceEndpoint(Service):
+    """Answers requests. Create it with `access_point.create_service`, where its settings are described."""
+
+    _kind = "service"
+
+    def __init__(
+        self,
+        access_point: AccessPoint,
+        membership: Membership,
+        queue: str,
+        handler: Callable[[Request], Any],
+        *,
+        concurrency: int,
+        grace: float,
+    ) -> None:
+        super().__init__()
+        self.queue = access_point.full(queue)
+        """Full name."""
+        self.group = membership.group
+        """The consumer group whose members share the requests."""
+        self.concurrency = concurrency
+        """Requests handled at once."""
+        self.statistics = Statistics()
+        """What it has done so far."""
+        self.address = ""
+        """Its mailbox, once started."""
+        self._access_point = access_point
+        self._membership = membership
+        self._handler = handler
+        self._grace = grace
+        self._interceptors: list[ConsumerInterceptor] = []
+        self._invisible_time = membership.config.invisible_time
+        self._mutex = threading.Lock()
+
+    def add_interceptor(self, interceptor: ConsumerInterceptor) -> None:
+        """Add an interceptor behind those that are there; its hooks run around the handler."""
+        self._interceptors = [*self._interceptors, interceptor]
+
+    def remove_interceptor(self, interceptor: ConsumerInterceptor) -> None:
+        """Remove an interceptor; nothing happens when it is not there."""
+        self._interceptors = [each for each in self._interceptors if each is not interceptor]
+
+    async def _open(self) -> None:
+        driver = await self._access_point.get_driver()
+        self._max_body = driver.max_body_bytes
+        self._mailboxes: Any = mailboxes_of(driver)
+        self._subscription: Subscription = await driver.subscribe(self._membership.spec(self.queue))
+        self._stopping = False
+        self._ready: deque[Arrived] = deque()
+        self._running: dict[str, tuple[Request, Running]] = {}
+        self._cancelled = Cancelled()
+        self._busy = 0
+        self._fetcher: Interruptible | None = None
+        self._workers: list[Task] = []
+        self._turn = Turn(self._hire)
+        self.address = await call(self._mailboxes.open_mailbox, in_scope(self._take), (self.queue, self.group))
+        self._keeper = Periodic(self._invisible_time / 3, self._renew)
+        self._hire()
+        self._access_point.attach(self)
+
+    def _hire(self) -> None:
+        """Another worker, if all are busy and there may be more."""
+        with self._mutex:
+            self._workers = [worker for worker in self._workers if not worker.is_done()]
+            if len(self._workers) < min(self.concurrency, self._busy + 1) and not self._stopping:
+                self._workers.append(Task(self._work))
+
+    async def _work(self) -> None:
+        waits = Interruptible()
+        handled = 0
+        while True:
+            await self._turn.take(waits)
+            if self._stopping:
+                self._turn.give()
+                return
+            if not self._ready:
+                await self._fetch(waits)
+                if self._ready and self._ready[0].delivery.lease_id == HANDED_OVER:
+                    handled = 0  # it has waited for this one
+                continue
+            arrived = self._ready.popleft()
+            with self._mutex:
+                self._busy += 1
+            try:
+                await self._turn.run(self._serve, arrived, waits)
+            finally:
+                with self._mutex:
+                    self._busy -= 1
+            handled += 1
+            if not handled % UNBROKEN:
+                await sleep(0)
+
+    async def _fetch(self, waits: Interruptible) -> None:
+        room = max(self.concurrency - self._busy, 1)
+        self._fetcher = waits
+        try:
+            deliveries: list[Delivery] = await waits.run(self._subscription.fetch(room, MAX_BYTES, IDLE_WAIT))
+            for delivery in deliveries:
+                origin = DeliveryOrigin(delivery)
+                for place, record in enumerate(origin.members, delivery.first):
+                    self._ready.append(Arrived(record, delivery, origin, place))
+        except Interrupted:
+            pass
+        except Exception as failure:
+            if not self._stopping:
+                logger.warning("receiving requests failed, trying again: %s", failure, exc_info=failure)
+                await sleep(RETRY_DELAY)
+        finally:
+            self._fetcher = None
+
+    async def _serve(self, arrived: Arrived, waits: Interruptible) -> None:
+        """Handle a request, or see that it need not or must not be handled any more."""
+        running = Running(arrived, waits.interrupt)
+        request = opened_request(arrived, running.is_cancelled)
+        key = request.call_id or f"{arrived.delivery.lease_id}.{arrived.offset}"
+        self._running[key] = request, running
+        try:
+            refused = await self._refusal(request, arrived.delivery.attempt)
+            if refused is None:
+                await self._handle(request, running, waits)
+            elif refused:
+                await self._refuse(request, refused)
+            self._ack(running)
+        except Exception as failure:
+            logger.warning("a request will be delivered again: %s", failure, exc_info=failure)
+            self._give_back(running, counted=True)
+        except BaseException:
+            await self._abandon(request, running)
+            raise
+        finally:
+            self._running.pop(key, None)
+
+    async def _refusal(self, request: Request, attempt: int) -> str | None:
+        """Why a request is not handled: a text for the requester, or an empty one when nobody waits any more; None:
+        it is handled."""
+        statistics = self.statistics
+        if request.deadline_ms and request.deadline_ms <= wall.time_ns() // 1_000_000:
+            statistics.expired += 1
+            return ""
+        if self._cancelled.take(request.call_id):
+            statistics.cancelled += 1
+            return ""
+        if request.reply_to is None:
+            return None
+        there = self._mailboxes.has_mailbox(request.reply_to)
+        if there is not True and not await settled(there):
+            statistics.orphaned += 1
+            return ""
+        if attempt > 1 and not request.idempotent:
+            statistics.interrupted += 1
+            return "the service that had the request is gone"
+        return None
+
+    async def _handle(self, request: Request, running: Running, waits: Interruptible) -> None:
+        statistics = self.statistics
+        statistics.requests += 1
+        interceptors = self._interceptors
+        context: InterceptContext | None = None
+        started = monotonic()
+        try:
+            if interceptors:
+                context = run_pre(interceptors, PRE_RECEIVE, request)
+            result = self._handler(request)
+            stream = as_stream(result)
+            if stream is not None:
+                mail = await waits.run(self._stream(request, running, stream))
+            else:
+                record = answer_record(await waits.run(result), self._max_body)
+                mail = Mail(MailKind.ANSWER, request.call_id, 0, self.address, self.group, record)
+        except Interrupted:
+            mail = None
+        except Exception as failure:
+            statistics.errors += 1
+            if context is not None:
+                run_post(interceptors, ON_ERROR, request, context, failure)
+            if request.reply_to is None:
+                raise
+            record = error_record(failure)
+            mail = Mail(MailKind.ERROR, request.call_id, running.sent, self.address, self.group, record)
+        else:
+            if context is not None:
+                run_post(interceptors, POST_RECEIVE, request, context)
+        finally:
+            statistics.seconds += monotonic() - started
+        if running.cancelled or mail is None:
+            statistics.cancelled += 1
+        elif request.reply_to is not None and not running.settled:
+            posted = self._mailboxes.post(request.reply_to, mail)
+            if posted is not True and not await settled(posted):
+                statistics.orphaned += 1
+
+    async def _stream(self, request: Request, running: Running, items: Any) -> Mail:
+        """Send the items of a stream, never more than the reader has room for; the mail that ends it."""
+        changed = Event()
+        running.progress = changed.set
+        try:
+            if request.reply_to is not None and not request.window:
+                step = "Ask with request_stream"
+                raise error(1400, "the service answers with a stream, and one answer was asked for", next_step=step)
+            async for item in items:
+                record = answer_record(item, self._max_body)
+                while running.sent >= running.credit + request.window and not running.cancelled:
+                    changed.clear()
+                    if running.sent >= running.credit + request.window and not await changed.wait_within(STALL):
+                        raise error(1410, f"the reader of the stream took nothing for {STALL:g} s")
+                mail = Mail(MailKind.ITEM, request.call_id, running.sent, self.address, self.group, record)
+                if running.cancelled or not await call(self._mailboxes.post, request.reply_to, mail):
+                    break
+                running.sent += 1
+        finally:
+            await end_stream(items)
+        return Mail(MailKind.END, request.call_id, running.sent, self.address, self.group)
+
+    async def _refuse(self, request: Request, why: str) -> None:
+        step = "It may have been handled, or in part; requests that are idempotent are handled again"
+        record = error_record(error(1503, f"{why}. {step}"))
+        mail = Mail(MailKind.ERROR, request.call_id, 0, self.address, self.group, record)
+        await call(self._mailboxes.post, request.reply_to, mail)
+
+    async def _abandon(self, request: Request, running: Running) -> None:
+        """A handler will not come to its end: another service gets the request where that is allowed."""
+        if running.settled:
+            return
+        if request.idempotent or request.reply_to is None:
+            self._give_back(running, counted=False)
+        else:
+            self._ack(running)
+            await self._refuse(request, "the service was stopped while it handled the request")
+
+    async def _return(self, running: Running) -> None:
+        """No handler was called yet: somebody else may have it, or is told at least."""
+        if running.arrived.delivery.lease_id == HANDED_OVER:
+            await self._refuse(opened_request(running.arrived, running.is_cancelled), "the service was stopped")
+        else:
+            self._give_back(running, counted=False)
+
+    def _ack(self, running: Running) -> None:
+        if not running.settled:
+            running.settled = True
+            if running.arrived.delivery.lease_id == HANDED_OVER:
+                return
+            try:
+                self._subscription.ack(running.arrived.delivery.lease_id, (running.arrived.offset,))
+            except OMSRuntimeException as failure:
+                logger.warning("a request will be delivered again: %s", failure)
+
+    def _give_back(self, running: Running, *, counted: bool) -> None:
+        if not running.settled:
+            running.settled = True
+            lease_id, offsets = running.arrived.delivery.lease_id, (running.arrived.offset,)
+            try:
+                if counted:
+                    self._subscription.nack(lease_id, offsets, None, "the service failed")
+                else:
+                    self._subscription.release(lease_id, offsets)
+            except OMSRuntimeException as failure:
+                logger.debug("giving back a request: %s", failure)
+
+    def _take(self, mail: Mail) -> None:
+        """Mail of a requester."""
+        if mail.kind == MailKind.PING:
+            Task(self._pong, mail)
+            return
+        _, running = self._running.get(mail.correlation_id, (None, None))
+        if running is None:
+            if mail.kind == MailKind.CANCEL:
+                self._cancelled.add(mail.correlation_id)
+        elif mail.kind == MailKind.CANCEL:
+            running.cancel()
+        elif mail.kind == MailKind.CREDIT:
+            running.advance(mail.sequence)
+
+    async def _pong(self, ping: Mail) -> None:
+        record = Record(msgspec.json.encode(self.statistics))
+        answer = Mail(MailKind.ANSWER, ping.correlation_id, 0, self.address, self.group, record)
+        await call(self._mailboxes.post, ping.source, answer)
+
+    def _renew(self) -> None:
+        """Let the leases of what is here last; a handler whose lease is lost goes on, another may have its request."""
+        arrived = [running.arrived for _, running in list(self._running.values())] + list(self._ready)
+        for lease_id in {each.delivery.lease_id for each in arrived} - {HANDED_OVER}:
+            try:
+                self._subscription.extend(lease_id, self._invisible_time)
+            except OMSRuntimeException as failure:
+                logger.debug("a lease was lost: %s", failure)
+
+    async def _close(self) -> None:
+        self._access_point.detach(self)
+        self._stopping = True
+        if self._fetcher is not None:
+            self._fetcher.interrupt()
+        while self._ready:
+            await self._return(Running(self._ready.popleft(), _nothing))
+        deadline = monotonic() + self._grace
+        for worker in self._workers:
+            await worker.join(max(deadline - monotonic(), 0.0))
+        for request, running in list(self._running.values()):
+            await self._abandon(request, running)
+            running.cancelled = True
+        for worker in self._workers:
+            if not worker.is_done():
+                worker.cancel()
+                await worker.join(1.0)
+        self._keeper.stop()
+        await call(self._mailboxes.close_mailbox, self.address)
+        await self._subscription.flush()
+        await self._subscription.close()
+
+
+def _nothing() -> None:
+    """A request that is in no handler has nothing to interrupt."""
