@@ -94,6 +94,9 @@ def test_the_long_way_where_it_has_to_be(tmp_path):
     case.wait()
     assert refused(case, batch(1, partition=1))
     assert refused(case, batch(1, priority=3))
+    case.admin.update_queue(QUEUE, {"filter": "colour = 'red'"})
+    assert refused(case, batch(1)), "somebody has to look at it"
+    case.admin.update_queue(QUEUE, {"filter": ""})
     assert refused(case, OutgoingBatch("default://other", None, batch(1).batch))
     other = case.admin.join(SubscriptionSpec(QUEUE, "h", GroupConfig()))
     assert refused(case, batch(1)), "both groups want it"
