@@ -92,8 +92,7 @@ class State:
             partition.visible = end
             self.grown.add(partition.id)
             for group in partition.queue.groups.values():
-                if group.cursors[partition.number].next < end:  # else it was handed over before
-                    self.woken.add(group.id)
+                self.woken.add(group.id)
 
     def _create_namespace(self, operation: ops.CreateNamespace, _: int) -> None:
         self.namespaces.add(operation.name)
