@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import click
 
-from openmessaging import blocking as oms
 from openmessaging.cli.failure import NOTHING
 from openmessaging.cli.line import to_line
-from openmessaging.cli.options import connected, store_options
+from openmessaging.cli.options import connected, quoted, store_options
 from openmessaging.cli.output import as_text, as_time, counting, print_fields, print_json, print_table
 from openmessaging.runtime.choice import choice
 
@@ -70,7 +67,7 @@ def show(ctx: click.Context, queue: str, group: str, message_id: str, url: str |
 @click.argument("queue")
 @click.argument("group")
 @click.option("--to", metavar="QUEUE", help="Send them to this queue instead of the one each came from.")
-@click.option("--where", multiple=True, metavar="NAME=VALUE", help="Only those whose property, or key, has this value.")
+@click.option("--where", metavar="SQL", callback=quoted, help="Only those that match: \"price > 5 AND color = 'red'\".")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="At most so many messages a second.")
 @click.option("--limit", "--max", type=click.IntRange(min=1), help="At most so many messages, the oldest ones.")
 @click.option(
@@ -86,7 +83,7 @@ def redrive(
     queue: str,
     group: str,
     to: str | None,
-    where: tuple[str, ...],
+    where: str | None,
     rate: float | None,
     limit: int | None,
     max_redrives: int,
@@ -100,7 +97,7 @@ def redrive(
     dead-letter.redrives counts how often they were sent back. Each is sent and taken from the dead letters in one step:
     a crash loses none and doubles none. One that cannot go back stays where it is.
     """
-    chosen = choice(_conditions(where))
+    chosen = choice(where)
     with connected(url) as access_point:
         manager = access_point.resource_manager()
         if dry_run:
@@ -127,24 +124,6 @@ def redrive(
     print(f"{count:,} of {there:,} dead letters {'would be' if dry_run else 'were'} sent back")
     for each in stay:
         click.echo(f"offset {each.offset} stays: {each.reason}", err=True)
-
-
-def _conditions(where: Sequence[str]) -> Callable[[oms.Message], bool] | None:
-    """The values that are asked for; they are compared as text. Raises click.UsageError."""
-    if not where:
-        return None
-    wanted: dict[str, str] = {}
-    for text in where:
-        name, mark, value = text.partition("=")
-        if not mark:
-            raise click.UsageError(f"--where {text}: give NAME=VALUE.")
-        wanted[name] = value
-
-    def chosen(message: oms.Message) -> bool:
-        found = {name: message.message_key if name == "key" else message.properties.get(name) for name in wanted}
-        return all(found[name] is not None and str(found[name]) == value for name, value in wanted.items())
-
-    return chosen
 
 
 def _number(value: object) -> int | None:

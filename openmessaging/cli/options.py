@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,6 +16,7 @@ from openmessaging.model.access_point import parse
 from openmessaging.model.errors import error
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_BARE = re.compile(r"\s*([\w.-]+)\s*=\s*(?!(?:true|false|null)\s*$)([^\W\d][\w-]*)\s*", re.IGNORECASE)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 url_option = click.option(
@@ -76,3 +78,12 @@ def position(text: str) -> str | datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         return text
+
+
+def quoted(_: click.Context, __: click.Parameter, condition: str | None) -> str | None:
+    """An SQL condition. One like `color = red` would compare two properties, and is nearly always one whose quotation
+    marks were forgotten, or taken by the shell. Raises click.BadParameter for it."""
+    bare = _BARE.fullmatch(condition or "")
+    if bare is not None:
+        raise click.BadParameter(f"{bare[2]} would be a property. For the text write \"{bare[1]} = '{bare[2]}'\"")
+    return condition

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from openmessaging.cli.copy import copy
-from openmessaging.cli.options import confirm, connected, store_options, yes_option
+from openmessaging.cli.options import confirm, connected, quoted, store_options, yes_option
 from openmessaging.cli.output import print_fields, print_json, print_table
 from openmessaging.cli.table import get, table
 
@@ -81,7 +81,7 @@ def describe(queue: str, url: str | None, as_json: bool) -> None:
 
 @command.command("filter")
 @click.argument("queue")
-@click.argument("sql", required=False)
+@click.argument("sql", required=False, callback=quoted)
 @store_options
 def filter_queue(queue: str, sql: str | None, url: str | None, as_json: bool) -> None:
     """Let the consumers of QUEUE get only what matches the condition SQL; "" takes it away.

@@ -12,9 +12,9 @@ from openmessaging import blocking as oms
 from openmessaging.cli.browse import browse
 from openmessaging.cli.failure import NOTHING
 from openmessaging.cli.line import to_line
-from openmessaging.cli.options import connected, position, store_options
+from openmessaging.cli.options import connected, position, quoted, store_options
 from openmessaging.cli.output import as_text, print_json
-from openmessaging.filters import Condition, compile_condition
+from openmessaging.runtime.choice import choice
 
 AT_ONCE = 500
 PEEK = 10
@@ -35,7 +35,13 @@ PEEK = 10
 @click.option("--from", "start", metavar="POSITION", help="With --peek: begin there, as `oms group seek` takes it.")
 @click.option("--until", metavar="POSITION", help="With --peek: stop before that position.")
 @click.option("--key", help="With --peek: only messages of this key.")
-@click.option("--filter", "sql", metavar="SQL", help="Only messages that match: \"color = 'red' AND weight > 5\".")
+@click.option(
+    "--filter",
+    "sql",
+    metavar="SQL",
+    callback=quoted,
+    help="Only messages that match: \"color = 'red' AND weight > 5\".",
+)
 @store_options
 @click.pass_context
 def command(
@@ -90,7 +96,7 @@ def command(
         else:
             source = browse(access_point, queue, wait)
         if sql and not ack:
-            source = _matching(source, compile_condition(sql))
+            source = _matching(source, choice(sql))
         count = _print(source, maximum, as_json)
     if not count:
         ctx.exit(NOTHING)
@@ -118,10 +124,12 @@ def _chosen(
         yield [message]
 
 
-def _matching(source: Iterator[Sequence[oms.Message]], condition: Condition) -> Iterator[Sequence[oms.Message]]:
+def _matching(
+    source: Iterator[Sequence[oms.Message]], chosen: Callable[[oms.Message], bool]
+) -> Iterator[Sequence[oms.Message]]:
     """Only the messages that match."""
     for messages in source:
-        if found := [message for message in messages if condition.matches(message.properties, message.get_header)]:
+        if found := [message for message in messages if chosen(message)]:
             yield found
 
 

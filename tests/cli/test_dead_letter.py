@@ -76,11 +76,13 @@ def test_where_and_the_guard_against_loops(oms_cli: Oms) -> None:
     oms_cli.bury(2)
     oms_cli("send", "orders.billing.dead-letter", "of unknown origin", "--key", "u")
     redrive = ("dead-letter", "redrive", *LETTERS)
-    assert oms_cli.json(*redrive, "--where", "key=none")["redriven"] == 0
-    assert oms_cli(*redrive, "--where", "price=2.5", "--where", "key=k", "--dry-run").stdout.startswith("2 of 3")
+    assert oms_cli.json(*redrive, "--where", "header.messageKey = 'none'")["redriven"] == 0
+    where = "price BETWEEN 2 AND 3 AND header.messageKey IN ('k', 'l')"
+    assert oms_cli(*redrive, "--where", where, "--dry-run").stdout.startswith("2 of 3")
     result = oms_cli(*redrive)
     assert result.stdout == "2 of 3 dead letters were sent back\n"
     assert "offset 2 stays: it does not say which queue it came from" in result.stderr
     oms_cli("receive", "orders", "--group", "billing", "--timeout", "0")
     assert [each["offset"] for each in oms_cli.json(*redrive)["refused"]] == [2]
-    oms_cli.error(*redrive, "--where", "key", code=2)
+    assert oms_cli.error(*redrive, "--where", "price >")["field"] == "filter"
+    assert "price = 'high'" in oms_cli(*redrive, "--where", "price=high", code=2).stderr

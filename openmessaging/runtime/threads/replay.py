@@ -210,14 +210,15 @@ class Replay:
             queue: the queue whose group they are of.
             group: the consumer group.
             to: send them to this queue instead of the one each came from.
-            where: only those it chooses: a function of the message, or values that properties (`key`: the message key)
-                must have.
+            where: only those it chooses: an SQL condition, a function of the message, or values that properties (`key`:
+                the message key) must have.
             rate: at most so many a second.
             limit: at most so many, the oldest ones.
             max_redrives: one that was sent back so often before stays.
             progress: called with how many more were sent back.
 
-        Raises OMSDestinationException 1404 for a queue that is missing; OMSUnsupportException.
+        Raises OMSDestinationException 1404 for a queue that is missing; OMSRuntimeException 1418 (field `filter`) for a
+        condition that cannot be read, 1404 or 1405 for a target that is missing; OMSUnsupportException.
         """
         driver = self._access_point.get_driver()
         target = None if to is None else self._access_point.full(to)

@@ -36,7 +36,7 @@ def test_chosen_ones_in_order_and_the_others_stay(url: str) -> None:
         told: list[int] = []
         report = manager.redrive("q", "g", where={"key": "a", "n": 2}, progress=told.append)
         assert (report.found, report.matched, report.redriven, report.refused, sum(told)) == (4, 1, 1, [], 1)
-        report = manager.redrive("q", "g", where=lambda message: message.message_key == "b", limit=1)
+        report = manager.redrive("q", "g", where="header.messageKey = 'b' AND n BETWEEN 1 AND 3", limit=1)
         assert (report.found, report.matched, report.redriven) == (3, 2, 1)
         assert [message.data for message in manager.dead_letters("q", "g")] == [b"0", b"3"]
         report = manager.redrive("q", "g", rate=1000)
