@@ -116,6 +116,7 @@ class App:
         concurrency: int | None = None,
         order: Literal["none", "key"] = "none",
         start: str = "earliest",
+        filter: str | None = None,
         batch: int | None = None,
         codec: Codec | None = None,
         invisible_time: float = 30.0,
@@ -135,6 +136,8 @@ class App:
             concurrency: calls at work at once; None: with `order="key"` 16, else one per partition, in its order.
             order: `key`: one message of a key at work at a time.
             start: where a new group begins: `earliest`, `latest`, `offset:<n>` or `ts:<ms>`.
+            filter: an SQL condition over properties and header fields: only messages that match it come, the others are
+                done for this group. It replaces the one that the group has.
             batch: calls with lists, of at most so many messages.
             codec: how bodies are read and results are written; None: the app's.
             invisible_time: seconds that a message stays hidden from the rest of its group, renewed while at work.
@@ -142,8 +145,8 @@ class App:
             on_error: rules for exceptions, before those of the app.
             middleware: around this listener, inside the app's.
 
-        Raises OMSRuntimeException 1418 for a parameter that nothing can be passed to, and for a second listener of a
-        group on a queue.
+        Raises OMSRuntimeException 1418 for a parameter that nothing can be passed to, for a condition that cannot be
+        read, and for a second listener of a group on a queue.
         """
         names = sys._getframe(1).f_locals
         queues = (queue,) if isinstance(queue, str) else tuple(queue)
@@ -159,6 +162,7 @@ class App:
                 concurrency=concurrency,
                 order=order,
                 start=start,
+                filter=filter,
                 retry=retry or Backoff(),
                 batch=batch,
                 invisible_time=invisible_time,

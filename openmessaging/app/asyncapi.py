@@ -76,6 +76,8 @@ class _Writer:
             "x-oms-order": listener.order,
             "x-oms-max-delivery": listener.retry.max_delivery,
         }
+        if listener.filter:
+            operation["x-oms-filter"] = listener.filter
         if listener.sends_to is not None:
             kind = without_none(listener.signature.result)
             if listener.batch is not None and hasattr(kind, "__args__"):

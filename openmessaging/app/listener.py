@@ -12,6 +12,7 @@ from openmessaging.app.codec import Codec, Decode, decoder
 from openmessaging.app.plan import APP, BODY, CONTEXT, MESSAGE, Call, Overrides, Planner
 from openmessaging.app.rules import Rules
 from openmessaging.app.signature import Parameter, Signature, bad, name_of, signature
+from openmessaging.filters import compile_condition
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Backoff
 from openmessaging.runtime.context import ListenerContext
@@ -39,6 +40,7 @@ class Listener(msgspec.Struct, frozen=True, eq=False):
     concurrency: int | None
     order: Literal["none", "key"]
     start: str
+    filter: str | None
     retry: Backoff
     batch: int | None
     invisible_time: float
@@ -71,8 +73,11 @@ class Listener(msgspec.Struct, frozen=True, eq=False):
 
 
 def listener(function: Callable[..., Any], names: Mapping[str, Any] | None, **settings: Any) -> Listener:
-    """Make a listener of a function. Raises OMSRuntimeException 1418 naming a parameter that cannot be passed."""
+    """Make a listener of a function. Raises OMSRuntimeException 1418 naming a parameter that cannot be passed, and for
+    a condition that cannot be read."""
     made = Listener(function=function, signature=signature(function, names), **settings)
+    if made.filter:
+        compile_condition(made.filter)
     bodies = made.bodies
     if made.batch is not None:
         if len(bodies) > 1:

@@ -77,6 +77,7 @@ class Running:
             invisible_time=listener.invisible_time,
             backoff=listener.retry,
             update=True,
+            filter=listener.filter,
             concurrency=listener.concurrency,
             batch_size=listener.batch or 1,
             max_processing=listener.max_processing,

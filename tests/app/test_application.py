@@ -56,6 +56,55 @@ async def test_a_body_that_cannot_be_read_is_a_dead_letter_that_names_the_field(
         assert dead.properties["dead-letter.delivery-count"] == 1
 
 
+async def test_a_condition_lets_only_messages_come_that_match() -> None:
+    app = application()
+
+    @app.listener("orders", group="red", filter="color = 'red' AND header.priority > 5")
+    async def red(number: int) -> None: ...
+
+    @app.listener("orders", group="others", filter="color <> 'red' OR color IS NULL", batch=10)
+    async def others(numbers: list[int]) -> None: ...
+
+    async with TestApp(app) as test:
+        for number, (color, priority) in enumerate([("red", 9), ("blue", 9), ("red", 1), (None, 5)]):
+            await test.send("orders", number, properties={"color": color} if color else None, priority=priority)
+        assert test.received(red) == [0]
+        assert sorted(each for call in test.received(others) for each in call) == [1, 3]
+    assert app.listeners[0].filter == "color = 'red' AND header.priority > 5"
+
+
+def test_a_condition_that_cannot_be_read_is_told_where_it_stands() -> None:
+    with pytest.raises(oms.OMSRuntimeException, match="column 7") as caught:
+
+        @application().listener("orders", filter="color = ")
+        async def red(number: int) -> None: ...
+
+    assert (caught.value.code, caught.value.field) == (1418, "filter")
+
+
+@pytest.mark.parametrize(("before", "after"), [("n > 1", None), (None, "n > 1")])
+async def test_the_condition_of_a_group_follows_the_program(
+    before: str | None, after: str | None, tmp_path: Path
+) -> None:
+    async def taken(condition: str | None) -> list[int]:
+        app, came, last = oms.App(f"oms:embedded://{tmp_path}/store"), [], asyncio.Event()
+
+        @app.listener("orders", filter=condition)
+        async def take(n: int) -> None:
+            came.append(n)
+            if n == 2:
+                last.set()
+
+        async with app:
+            for n in (1, 2):
+                await app.send("orders", n, properties={"n": n})
+            await asyncio.wait_for(last.wait(), 5)
+        return came
+
+    for condition in (before, after):
+        assert await taken(condition) == ([2] if condition else [1, 2])
+
+
 async def test_verdicts_and_rules() -> None:
     app = application(on_error={KeyError: oms.Reject, LookupError: None})
     seen: list[str] = []

@@ -82,6 +82,20 @@ def test_what_a_listener_says() -> None:
     assert found["channels"]["old-customers"]["address"] == "old customers"
 
 
+def test_a_listener_says_its_condition() -> None:
+    some = oms.App("oms:memory:some")
+
+    @some.listener("orders", filter="price > 5")
+    async def dear(price: float) -> None: ...
+
+    @some.listener("orders", group="all")
+    async def every(price: float) -> None: ...
+
+    operations = document(some)["operations"]
+    assert operations["dear"]["x-oms-filter"] == "price > 5"
+    assert "x-oms-filter" not in operations["every"]
+
+
 def test_what_a_publisher_says_and_two_of_a_queue() -> None:
     operations = document(app)["operations"]
     assert operations["send-parcels"]["description"] == "To the parcel service."
