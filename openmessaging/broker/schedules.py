@@ -45,7 +45,7 @@ def decide_create(engine: Engine, now_ms: int, spec: ScheduleSpec, replace: bool
     _check(spec)
     found = engine.timetable.by_name.get(spec.name)
     if found is not None and not replace:
-        step = "Delete it, choose another name, or pass replace=True"
+        step = "Replace it, delete it, or choose another name"
         raise error(1418, f"there is a schedule {spec.name} already", next_step=step, field="name")
     if found is not None and found.spec == spec:
         return None

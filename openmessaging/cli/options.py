@@ -72,6 +72,29 @@ def confirm(question: str, yes: bool) -> None:
     raise click.ClickException("not confirmed, nothing was changed; --yes answers beforehand")
 
 
+def duration(text: str) -> float:
+    """A length of time in seconds: a number of them, or numbers with units, as 500ms, 90s, 10m, 1h30m, 2d."""
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise click.BadParameter(f"{text!r} is no length of time; write it as 90s, 10m, 1h30m or 2d.")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def moment(text: str) -> datetime:
+    """A time as ISO 8601 writes it, of this machine's zone unless it says another."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no time; write it as 2026-03-01T08:30.") from None
+
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+
 def position(text: str) -> str | datetime:
     """A position, which may be written as a time (of this machine's zone unless it says another)."""
     try:

@@ -70,6 +70,10 @@ def describe(queue: str, url: str | None, as_json: bool) -> None:
         print_json(info)
         return
     fields: dict[str, object] = {"queue": info.name, "messages": info.messages, "groups": ", ".join(info.groups)}
+    if info.delayed:
+        fields["delayed"] = info.delayed
+    if info.expired:
+        fields["expired"] = info.expired
     fields |= {f"setting {name}": value for name, value in info.config.items()}
     for at, (first, end) in enumerate(info.offsets):
         fields[f"partition {at}"] = f"offsets {first} to {end}"

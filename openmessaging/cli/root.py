@@ -17,6 +17,8 @@ COMMANDS = {
     "send": "Send messages to a queue.",
     "receive": "Receive messages from a queue, or look at them.",
     "queue": "Create, list, describe, copy, read as a table, delete and purge queues.",
+    "delayed": "List, cancel and reschedule messages that are not due yet.",
+    "schedule": "Let messages be sent again and again, at intervals or by cron.",
     "group": "List, describe, seek and delete consumer groups.",
     "dead-letter": "Look at messages that failed too often, and send them back.",
     "run": "Run an app until SIGTERM or Ctrl-C; then what is at work finishes, and the rest goes back.",
@@ -107,8 +109,8 @@ def main() -> None:
       0  done
       1  it failed; standard error says why and what to do
       2  the command line is wrong
-      3  nothing was there: no message to receive, no such dead letter
+      3  nothing was there: no message to receive, no such dead letter or delayed message
 
     With --json, results are JSON on standard output and errors JSON on standard error. `send`, `receive`,
-    `dead-letter list` and `store dump` print a document per line, all others one document.
+    `dead-letter list`, `store dump` and changes of delayed messages print a document per line, all others one.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 
 from openmessaging import blocking as oms
 from openmessaging.cli.line import at_line, from_line
-from openmessaging.cli.options import connected, store_options
+from openmessaging.cli.options import connected, duration, moment, store_options
 from openmessaging.cli.output import counting, print_json
 from openmessaging.model.errors import OMSRuntimeException
 
@@ -21,6 +22,9 @@ from openmessaging.model.errors import OMSRuntimeException
 @click.argument("body", nargs=-1)
 @click.option("--key", help="Message key: messages of one key keep their order.")
 @click.option("--priority", type=click.IntRange(1, 10), help="1 lowest to 10 highest; 5 when left out.")
+@click.option("--delay", type=duration, metavar="TIME", help="Deliver so long after it was sent, as 90s, 10m, 1h30m.")
+@click.option("--at", "deliver_at", type=moment, metavar="WHEN", help="Deliver at that time, as 2026-03-01T08:30.")
+@click.option("--expire", "ttl", type=duration, metavar="TIME", help="Drop it if nobody has received it so long after.")
 @click.option(
     "--property", "properties", multiple=True, metavar="NAME=VALUE", help="A property, text; may be repeated."
 )
@@ -37,6 +41,9 @@ def command(
     body: tuple[str, ...],
     key: str | None,
     priority: int | None,
+    delay: float | None,
+    deliver_at: datetime | None,
+    ttl: float | None,
     properties: tuple[str, ...],
     lines: bool,
     jsonl: bool,
@@ -54,17 +61,26 @@ def command(
     \b
     oms send orders pizza salad --key alice
     oms send orders "ambulance needs fuel" --priority 9
+    oms send reminders "call Alice" --delay 10m
     seq 100000 | oms send numbers --stdin
     oms receive orders --peek --json | oms send copies --jsonl
     """
     if bool(body) + lines + jsonl != 1:
         raise click.UsageError("Give either BODY, or --stdin, or --jsonl.")
-    if jsonl and (key or properties or priority):
-        raise click.UsageError("--key, --priority and --property go with BODY and --stdin; a line of JSON has its own.")
+    times = {"delay": delay, "deliver_at": deliver_at, "ttl": ttl}
+    given = {name: value for name, value in times.items() if value is not None}
+    if jsonl and (key or properties or priority or given):
+        raise click.UsageError(
+            "--key, --priority, --delay, --at, --expire and --property go with BODY and --stdin; "
+            "a line of JSON has its own."
+        )
+    if delay is not None and deliver_at is not None:
+        raise click.UsageError("Give --delay or --at, not both.")
     common: dict[str, Any] = {
         "message_key": key,
         "properties": dict(map(_property, properties)),
         "priority": priority,
+        **given,
     }
     with connected(url, create=True) as access_point, access_point.create_producer() as producer:
         messages: Iterable[oms.Message]

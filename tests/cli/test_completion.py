@@ -23,7 +23,7 @@ def test_another_shell(oms_cli: Oms) -> None:
 @pytest.mark.parametrize(
     ("words", "index", "expected"),
     [
-        ("oms de", 1, {"demo", "dead-letter"}),
+        ("oms de", 1, {"demo", "delayed", "dead-letter"}),
         ("oms queue de", 2, {"delete", "describe"}),
         ("oms send --js", 2, {"--json", "--jsonl"}),
     ],

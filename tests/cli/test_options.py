@@ -1,8 +1,10 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import pytest
 
-from openmessaging.cli.options import default_url
+from openmessaging.cli.options import default_url, duration, moment
 from tests.cli.conftest import Oms
 
 
@@ -70,3 +72,24 @@ def test_asking(oms_cli: Oms) -> None:
         assert result.stdout == ""
     assert oms_cli.json("queue", "describe", "orders")["messages"] == 2
     assert oms_cli("queue", "delete", "orders", input="y\n").stdout == "deleted default://orders\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("90", 90), ("1.5", 1.5), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("2d", 172_800), ("250ms", 0.25)],
+)
+def test_lengths_of_time(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "x", "10 m", "10mm", "m", "-5", "1e3", "10m5"])
+def test_what_is_no_length_of_time(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="10m"):
+        duration(text)
+
+
+def test_times() -> None:
+    assert moment("2026-03-01T08:30") == datetime(2026, 3, 1, 8, 30)
+    assert moment("2026-03-01T08:30+00:00") == datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
+    with pytest.raises(click.BadParameter, match="2026"):
+        moment("tomorrow")

@@ -1,4 +1,5 @@
 import json
+import time
 from base64 import b64encode
 
 import pytest
@@ -85,7 +86,17 @@ def test_nothing_to_send(oms_cli: Oms) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("a", "--stdin"), ("--stdin", "--jsonl"), ("--jsonl", "--key", "k"), ("a", "--property", "nothing")],
+    [
+        (),
+        ("a", "--stdin"),
+        ("--stdin", "--jsonl"),
+        ("--jsonl", "--key", "k"),
+        ("a", "--property", "nothing"),
+        ("--jsonl", "--delay", "1m"),
+        ("--jsonl", "--expire", "0"),
+        ("a", "--delay", "1m", "--at", "2199-01-01"),
+        ("a", "--at", "x"),
+    ],
 )
 def test_wrong_command_lines(oms_cli: Oms, arguments: tuple[str, ...]) -> None:
     assert oms_cli.error("send", "orders", *arguments, code=2)["code"] == 1418
@@ -111,3 +122,15 @@ def test_a_body_too_large_names_its_line(oms_cli: Oms) -> None:
 def test_a_wrong_name(oms_cli: Oms) -> None:
     assert oms_cli.error("send", "a b/c", "body")["code"] == 1418
     assert oms_cli.error("send", "nowhere://orders", "body")["code"] == 1405
+
+
+def test_delayed_and_expiring(oms_cli: Oms) -> None:
+    oms_cli("send", "orders", "later", "--delay", "1h")
+    oms_cli("send", "orders", "much later", "--at", "2099-01-01T00:00+00:00")
+    oms_cli("send", "orders", "short", "--expire", "50ms")
+    oms_cli("send", "orders", "long", "--expire", "1h")
+    time.sleep(0.06)
+    assert oms_cli("receive", "orders", "--group", "g", "--max", "9").stdout == "long\n"
+    assert len(oms_cli.json("delayed", "list", "orders")) == 2
+    assert oms_cli.json("queue", "describe", "orders")["expired"] == 1
+    assert "expired      1\n" in oms_cli("queue", "describe", "orders").stdout
