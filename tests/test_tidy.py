@@ -53,6 +53,7 @@ SHELLS = {
     "broker/runner.py",  # the lock around the engine
     "broker/committer.py",  # the thread that syncs
     "broker/maintenance.py",  # the thread of upkeep
+    "broker/writeback.py",  # the thread that brings to the disk what nobody waits for
     "broker/store.py",  # puts the parts together
     "storage/lock.py",  # processes and their ids
 }

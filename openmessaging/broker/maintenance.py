@@ -14,6 +14,7 @@ from openmessaging.broker.compaction import Compactor
 from openmessaging.broker.entry import Entry
 from openmessaging.broker.reclaim import Reclaimer
 from openmessaging.broker.runner import Runner
+from openmessaging.broker.writeback import Writeback
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.storage.snapshot import SnapshotStore
 
@@ -54,6 +55,7 @@ class Maintenance:
         self._flush_interval = flush_interval if flush == "interval" else None
         self._reclaimer = Reclaimer(runner)
         self.compactor = Compactor(runner)
+        self._writeback = Writeback(runner.storage)
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="openmessaging-upkeep", daemon=True)
@@ -68,12 +70,14 @@ class Maintenance:
 
     def start(self) -> None:
         """Start the thread."""
+        self._writeback.start()
         self._thread.start()
 
     def stop(self) -> None:
         """Stop the thread, if it runs, and wait for it."""
         self._stopping = True
         self._wake.set()
+        self._writeback.stop()
         if self._thread.is_alive():
             self._thread.join()
 

@@ -52,9 +52,9 @@ class StorageRun:
     def run(self, steps: int = 120) -> str:
         """Do random steps, crash and check at the end; returns the hash of the disk's trace."""
         actions = (
-            [self._append] * 40 + [self._flush] * 14 + [self._write] * 4 + [self._prepare] * 4 + [self._read] * 8
-            + [self._snapshot] * 3 + [self._drop] * 2 + [self._crash] * 4 + [self._close] * 2 + [self._fill] * 2
-            + [self._fail_write, self._fail_sync, self._flip, self._flip]
+            [self._append] * 40 + [self._flush] * 14 + [self._write] * 4 + [self._write_back] * 2 + [self._prepare] * 4
+            + [self._read] * 8 + [self._snapshot] * 3 + [self._drop] * 2 + [self._crash] * 4 + [self._close] * 2
+            + [self._fill] * 2 + [self._fail_write, self._fail_sync, self._flip, self._flip]
         )  # fmt: skip
         for _ in range(steps):
             self.random.choice(actions)()
@@ -150,6 +150,10 @@ class StorageRun:
             self._open()
         else:
             self._crash()
+
+    def _write_back(self) -> None:
+        """A failure is told to whoever comes next."""
+        self.log.write_back()
 
     def _prepare(self) -> None:
         self.log.prepare()

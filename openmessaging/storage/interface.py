@@ -8,7 +8,7 @@ raise `OMSRuntimeException` 1418.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -92,6 +92,14 @@ class Storage(Protocol):
 
     def prepare(self) -> bool:
         """Make room ahead of need, on a thread that may wait for the disk; returns whether there is some."""
+        ...
+
+    on_backlog: Callable[[], None]
+    """Called by `flush` when much was written that no sync has covered: a good moment for `write_back`."""
+
+    def write_back(self) -> None:
+        """Bring what was written to the disk, on a thread that may wait for it, beside appends and flushes. Promises
+        nothing, but the next sync has less to do; when it fails, the log is poisoned as by a failed sync."""
         ...
 
     def min_index(self) -> int:

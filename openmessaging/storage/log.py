@@ -8,8 +8,9 @@ bytes are in `segment/format.py`, what happens at open in `recovery.py` and `ope
 from __future__ import annotations
 
 import errno
+import threading
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from openmessaging.model.errors import OMSRuntimeException, error
@@ -42,6 +43,9 @@ from openmessaging.system.disk import Disk
 JOIN_BYTES = 8 * 1024
 """Entries up to this size are staged as one piece; the parts of larger ones are kept apart and never copied."""
 
+WRITE_BACK_BYTES = 4 << 20
+"""So much may be written without a sync before `on_backlog` is called."""
+
 _pack_rest = ENTRY_REST.pack
 _NO_SPACE_STEP = "Free space or let consumers catch up; reading and acknowledging go on meanwhile"
 
@@ -69,6 +73,11 @@ class Log(ReadableLog):
         self._spares_made = 0
         self._unpublished: dict[Segment, tuple[Spare, bytes]] = {}
         self._unsynced = False
+        self._backlog = 0
+        """Bytes written without a sync since `on_backlog` was called."""
+        self.on_backlog: Callable[[], None] = _nothing
+        self._syncing = threading.Lock()
+        """Held by whoever syncs what was written before, for the system tells of a lost write to one of them only."""
         self._active = self._writing = opened.segments[-1]
         self._file = opened.file
         self._activate(self._active)
@@ -168,12 +177,10 @@ class Log(ReadableLog):
             if groups[-1].buffers:
                 self._write(groups[-1], end, durable=sync)
             if sync and self._unsynced:
-                self._file.sync()
-                self._unsynced = False
+                with self._syncing:
+                    self._sync_written()
         except BaseException as failure:  # whatever it was, the file may lack a part of what is staged after this
-            reason = failure.strerror if isinstance(failure, OSError) else None
-            self._poison = f"{reason or repr(failure)} while writing {self._writing.path}"
-            self._soft_end = -1
+            self._fail(failure)
             if isinstance(failure, OSError):
                 raise self._poisoned() from failure
             raise
@@ -183,6 +190,29 @@ class Log(ReadableLog):
             if sync:
                 self._durable = last
         return last
+
+    def write_back(self) -> None:
+        """Bring to the disk what was written without a sync, see `Storage.write_back`."""
+        with self._syncing:
+            if self._unsynced and self._poison is None and not self._closed:
+                try:
+                    self._file.sync()
+                except OSError as failure:
+                    self._fail(failure)
+
+    def _sync_written(self) -> None:
+        if self._poison is not None:
+            raise self._poisoned()
+        self._file.sync()
+        self._unsynced = False
+        self._backlog = 0
+
+    def _fail(self, failure: BaseException) -> None:
+        """Nothing is known any more about what was written last."""
+        if self._poison is None:
+            reason = failure.strerror if isinstance(failure, OSError) else None
+            self._poison = f"{reason or repr(failure)} while writing {self._writing.path}"
+        self._soft_end = -1
 
     def _write(self, group: Group, stop: int, *, durable: bool) -> None:
         segment = group.segment
@@ -198,18 +228,23 @@ class Log(ReadableLog):
         else:
             self._file.write_at(at, group.buffers)
             self._unsynced = True
+            self._backlog += size
+            if self._backlog >= WRITE_BACK_BYTES:
+                self._backlog = 0
+                self.on_backlog()
 
     def _publish(self, segment: Segment) -> None:
         """Go on to a new segment. Whatever came before is durable first: only the last segment can be torn."""
         previous = self._writing
-        self._file.sync()
-        if previous.base_position < segment.base_position:
-            self._file.truncate(segment.base_position - previous.base_position + SEGMENT_HEADER_BYTES)
-        self._file.close()
-        self._files.forget(segment.path)
-        spare, header = self._unpublished[segment]
-        self._file = spare.publish(segment, header)
-        self._writing = segment
+        with self._syncing:
+            self._sync_written()
+            if previous.base_position < segment.base_position:
+                self._file.truncate(segment.base_position - previous.base_position + SEGMENT_HEADER_BYTES)
+            self._file.close()
+            self._files.forget(segment.path)
+            spare, header = self._unpublished[segment]
+            self._file = spare.publish(segment, header)
+            self._writing = segment
         with self._lock:
             del self._unpublished[segment]
 
@@ -359,3 +394,7 @@ class Log(ReadableLog):
             f"the log is read-only since a write failed: {self._poison}",
             next_step="Check the disk, then open the store again: it recovers what was acknowledged",
         )
+
+
+def _nothing() -> None:
+    pass

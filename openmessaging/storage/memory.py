@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.storage.interface import AppendResult, SegmentInfo, StoredEntry
@@ -37,6 +37,8 @@ class MemoryLog:
         self._next_index = 0
         self._position = 0
         self._durable = -1
+        self.on_backlog: Callable[[], None] = self.write_back
+        """Never called."""
 
     def append(self, parts: Sequence[bytes], *, reserved: bool = False) -> AppendResult:
         """Add one entry, see `Storage.append`. Raises OMSRuntimeException 1413 beyond 64 MiB. Memory has no reserve."""
@@ -68,6 +70,9 @@ class MemoryLog:
     def prepare(self) -> bool:
         """Nothing to prepare."""
         return True
+
+    def write_back(self) -> None:
+        """Nothing to write."""
 
     def get(self, index: int) -> StoredEntry:
         """The entry at an index. Raises OMSRuntimeException 1418 outside the bounds."""

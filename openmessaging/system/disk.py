@@ -15,7 +15,8 @@ from typing import Protocol
 
 
 class File(Protocol):
-    """An open file. `read_at` may overlap with every other call; the others are made by one thread at a time."""
+    """An open file. `read_at` may overlap with every other call, `sync` with writes, which it need not cover then; the
+    others are made by one thread at a time."""
 
     def read_at(self, position: int, size: int) -> bytes:
         """At most `size` bytes from `position`; shorter only at the end of the file."""
