@@ -30,6 +30,8 @@ class Alarm:
 
     def due(self, now_ms: int) -> Entry | None:
         """What is to be done now, None when there is nothing."""
+        if self._not_before_ms > now_ms + _TRY_AGAIN_MS:
+            self._not_before_ms = 0  # the clock was set back since
         due = self.next_ms()
         return self._engine.fire(now_ms) if due is not None and due <= now_ms else None
 

@@ -21,3 +21,7 @@ class SimulatedClock:
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self._elapsed += seconds
+
+    def jump(self, seconds: float) -> None:
+        """Set the clock on the wall forward, or back: no time passes."""
+        self._start_ms += round(seconds * 1000)

@@ -42,6 +42,12 @@ def test_put_off_it_waits_a_moment() -> None:
     assert alarm.due(2100) is not None
 
 
+def test_put_off_and_then_the_clock_is_set_back() -> None:
+    _, alarm, _ = alarmed(1500)
+    alarm.put_off(400_000)
+    assert alarm.due(2000) is not None
+
+
 def test_an_entry_without_delays_changes_nothing() -> None:
     broker = Broker()
     alarm = Alarm(broker.engine)
