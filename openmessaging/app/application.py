@@ -9,23 +9,23 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
-from openmessaging.app.codec import Codec, JsonCodec, encode
+from openmessaging.app.codec import Codec, JsonCodec
 from openmessaging.app.health import Health, check
-from openmessaging.app.listener import Listener, Middleware, Watch
+from openmessaging.app.listener import Callee, Listener, Middleware, Watch
 from openmessaging.app.listener import listener as make_listener
 from openmessaging.app.outbox.relay import Outbox, Relay
 from openmessaging.app.plan import Call
 from openmessaging.app.publisher import Publisher
 from openmessaging.app.rules import Rule, Rules
 from openmessaging.app.running import Running
+from openmessaging.app.sending import Sending
+from openmessaging.app.service import Service
+from openmessaging.app.service import service as make_service
 from openmessaging.model.destination import DEFAULT_NAMESPACE
 from openmessaging.model.errors import error
-from openmessaging.model.key_value import PropertyValue
-from openmessaging.model.message import Message
 from openmessaging.model.spi import Backoff
 from openmessaging.runtime.aio.access_point import AccessPoint, connect
 from openmessaging.runtime.aio.producer import Producer
-from openmessaging.runtime.result import SendResult
 from openmessaging.runtime.state import ServiceState, not_started
 
 logger = logging.getLogger("openmessaging.app")
@@ -36,7 +36,7 @@ Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 """Called with the app: what stands before `yield` runs before the listeners start, the rest after they ended."""
 
 
-class App:
+class App(Sending):
     """An application of listeners: `async with app:` in a program or a test, `await app.run()` or `oms run` for good.
 
     A listener's parameter of type `oms.Message` gets the message, `oms.ListenerContext` its context, `oms.App` this
@@ -94,6 +94,7 @@ class App:
         """For every listener; read when a listener raises."""
         self.grace = grace
         self.listeners: list[Listener] = []
+        self.services: list[Service] = []
         self.publishers: list[Publisher[Any]] = []
         self.queues: dict[str, tuple[int, dict[str, Any]]] = {}
         """Partitions and settings of the queues that it makes; read when the app starts."""
@@ -172,6 +173,59 @@ class App:
             )
             self._check_alone(made)
             self.listeners.append(made)
+            return function
+
+        return add
+
+    def service(
+        self,
+        queue: str,
+        group: str | None = None,
+        *,
+        concurrency: int = 16,
+        retry: Backoff | None = None,
+        codec: Codec | None = None,
+        invisible_time: float = 10.0,
+        on_error: Rules | None = None,
+        middleware: Iterable[Middleware] = (),
+    ) -> Callable[[F], F]:
+        """Decorate a function that answers the requests to a queue: what it returns is the answer.
+
+        Its parameters are given as those of a listener; one of type `oms.Request` gets the request, and there is no
+        `oms.ListenerContext`. A generator answers with a stream. What it raises arrives at the requester as an
+        `oms.OMSRemoteException`; a body that cannot be read is answered with 1400, naming the field. Middleware gets
+        the request, and None for a context.
+
+        Args:
+            queue: where requests lie.
+            group: services of one group share the requests; each group gets all. None: the app's.
+            concurrency: requests at work at once.
+            retry: how often a request that is idempotent is tried when services die of it; None: 3 times.
+            codec: how requests are read and answers are written; None: the app's.
+            invisible_time: seconds after which a request goes to another service when this one died.
+            on_error: rules for exceptions, before those of the app; what a rule's function returns is the answer.
+            middleware: around this service, inside the app's.
+
+        Raises OMSRuntimeException 1418 for a parameter that nothing can be passed to, and for a second function of a
+        group on a queue.
+        """
+        names = sys._getframe(1).f_locals
+
+        def add(function: F) -> F:
+            made = make_service(
+                function,
+                names,
+                queues=(queue,),
+                group=group or self.group,
+                codec=codec or self.codec,
+                concurrency=concurrency,
+                retry=retry,
+                invisible_time=invisible_time,
+                rules=on_error or {},
+                middleware=tuple(middleware),
+            )
+            self._check_alone(made)
+            self.services.append(made)
             return function
 
         return add
@@ -262,7 +316,13 @@ class App:
 
         with StopSignals() as signals:
             async with self:
-                logger.info("%s runs on %s: %d listener(s)", self.title, self.url, len(self.listeners))
+                logger.info(
+                    "%s runs on %s: %d listener(s), %d service(s)",
+                    self.title,
+                    self.url,
+                    len(self.listeners),
+                    len(self.services),
+                )
                 await signals.came.wait()
                 logger.info("%s stops; listeners at work have %g s", self.title, self.grace)
         logger.info("%s has stopped", self.title)
@@ -313,58 +373,13 @@ class App:
         """The app's producer. Raises as `access_point`."""
         return self.running.producer
 
-    # ---- sending ----------------------------------------------------------------------------------------------------
-
-    async def send(
-        self,
-        queue: str,
-        value: Any,
-        *,
-        key: str | None = None,
-        properties: dict[str, PropertyValue] | None = None,
-        codec: Codec | None = None,
-        **headers: Any,
-    ) -> SendResult:
-        """Send a value as the body of a message; returns when it is as durable as the result says.
-
-        Args:
-            queue: where to.
-            value: bytes and str go as they are, all else as the codec writes it.
-            key: messages of one key keep their order.
-            properties: the user's own fields.
-            codec: None: the app's.
-            headers: other header fields by their names in Python, such as `correlation_id`.
-
-        Raises what `Producer.send` raises, and TypeError for a value that the codec cannot write.
-        """
-        message = self.message(queue, value, key=key, properties=properties, codec=codec, **headers)
-        return await self.running.producer.send(message)
-
-    def message(
-        self,
-        queue: str,
-        value: Any,
-        *,
-        key: str | None = None,
-        properties: dict[str, PropertyValue] | None = None,
-        codec: Codec | None = None,
-        **headers: Any,
-    ) -> Message:
-        """A message with a value as its body, not sent yet: for a listener to return, for a transaction, for a batch.
-
-        Arguments as `send`. Raises OMSRuntimeException 1503 unless the app runs, OMSMessageFormatException 1400, 1413,
-        TypeError for a value that the codec cannot write.
-        """
-        body = encode(codec or self.codec, value)
-        return self.running.producer.create_message(queue, body, message_key=key, properties=properties, **headers)
-
-    def _check_alone(self, made: Listener) -> None:
-        for other in self.listeners:
+    def _check_alone(self, made: Listener | Service) -> None:
+        for other in (*self.listeners, *self.services):
             shared = set(made.queues) & set(other.queues)
             if shared and made.group == other.group:
                 text = f"{made.name} and {other.name} would share the messages of {min(shared)} in group {made.group}"
                 raise error(1418, text, next_step="Give one of them another group", field="group")
 
 
-def _unwatched(_: Listener, call: Call) -> Call:
+def _unwatched(_: Callee, call: Call) -> Call:
     return call

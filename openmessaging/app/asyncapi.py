@@ -1,7 +1,8 @@
 """The AsyncAPI 3.0 document of an app: its queues, what its listeners take and give, what it sends.
 
 Source: AsyncAPI specification 3.0.0. An operation of action `receive` is a listener, one of action `send` a publisher;
-a listener's result is its operation's reply. What AsyncAPI has no word for stands in fields that begin with `x-oms-`.
+a listener's result is its operation's reply. A service is an operation of action `receive`, and its reply goes to the
+address in the request. What AsyncAPI has no word for stands in fields that begin with `x-oms-`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import msgspec
 from openmessaging.app.codec import Codec, is_pydantic
 from openmessaging.app.signature import without_none
 from openmessaging.model.access_point import parse
+from openmessaging.runtime.rpc import REPLY_TO
 
 if TYPE_CHECKING:
     from openmessaging.app.application import App
     from openmessaging.app.listener import Listener
+    from openmessaging.app.service import Service
 
 REFERENCE = "#/components/schemas/{name}"
 
@@ -41,6 +44,8 @@ class _Writer:
         for listener in app.listeners:
             for queue in listener.queues:
                 self._listener(listener, queue)
+        for service in app.services:
+            self._service(service)
         for publisher in app.publishers:
             operation = {
                 "action": "send",
@@ -86,10 +91,28 @@ class _Writer:
         name = listener.name if len(listener.queues) == 1 else f"{listener.name}-{queue}"
         self._operations[self._free(name)] = operation
 
-    def _exchange(self, queue: str, kind: Any, codec: Codec) -> dict[str, Any]:
-        """The channel of a queue with a message of a type in it, as an operation refers to both."""
+    def _service(self, service: Service) -> None:
+        """A request with its reply; the requester's mailbox is known from the request only."""
+        operation = {
+            "action": "receive",
+            "summary": service.name,
+            **_described(inspect.getdoc(service.function) or ""),
+            **self._exchange(service.queue, Any if service.body is None else service.body, service.codec),
+            "x-oms-group": service.group,
+            "reply": {
+                "address": {"location": f"$message.header#/{REPLY_TO}"},
+                **self._exchange(f"{service.queue}-reply", without_none(service.answer), service.codec, None),
+            },
+        }
+        if service.streams:
+            operation["x-oms-stream"] = True
+        self._operations[self._free(service.name)] = operation
+
+    def _exchange(self, queue: str, kind: Any, codec: Codec, address: str | None = "") -> dict[str, Any]:
+        """The channel of a queue with a message of a type in it, as an operation refers to both; `address`: None where
+        it is not known before."""
         channel = _identifier(queue)
-        found = self._channels.setdefault(channel, {"address": queue, "messages": {}})
+        found = self._channels.setdefault(channel, {"address": queue if address == "" else address, "messages": {}})
         message = self._message(queue, kind, codec)
         found["messages"][message] = {"$ref": f"#/components/messages/{message}"}
         return {

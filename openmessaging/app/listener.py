@@ -25,26 +25,17 @@ Handler = Callable[[Any, ListenerContext], Any]
 """What middleware wraps: called with a message (a list of them, in a batch) and its context, awaited."""
 Middleware = Callable[[Handler], Handler]
 """Takes a handler and returns one around it."""
-Watch = Callable[["Listener", Call], Call]
-"""Puts something around a listener's planned call, to record it."""
+Watch = Callable[["Callee", Call], Call]
+"""Puts something around a planned call, to record it."""
 
 
-class Listener(msgspec.Struct, frozen=True, eq=False):
-    """A function that is called with what arrives. Made by `App.listener`, where the settings are described."""
+class Callee(msgspec.Struct, frozen=True, eq=False):
+    """A function that is called with what arrives: a listener, or a service."""
 
     function: Callable[..., Any]
     queues: tuple[str, ...]
     group: str
-    sends_to: str | None
     codec: Codec
-    concurrency: int | None
-    order: Literal["none", "key"]
-    start: str
-    filter: str | None
-    retry: Backoff
-    batch: int | None
-    invisible_time: float
-    max_processing: float
     rules: Rules
     middleware: tuple[Middleware, ...]
     signature: Signature
@@ -61,15 +52,39 @@ class Listener(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def body(self) -> Any:
-        """The type of the body (of one message, in a batch); None when the function does not look at it."""
+        """The type of the body; None when the function does not look at it."""
         bodies = self.bodies
         if len(bodies) > 1:
             return _fields(self.function, bodies)
-        if not bodies:
-            return None
-        if self.batch is None:
-            return bodies[0].kind
-        return (*get_args(bodies[0].kind), Any)[0]
+        return bodies[0].kind if bodies else None
+
+    def refusal(self, why: str) -> Exception:
+        """What is raised for a message whose body cannot be read."""
+        raise NotImplementedError
+
+
+class Listener(Callee, frozen=True, eq=False):
+    """A function that is called with messages. Made by `App.listener`, where the settings are described."""
+
+    sends_to: str | None
+    concurrency: int | None
+    order: Literal["none", "key"]
+    start: str
+    filter: str | None
+    retry: Backoff
+    batch: int | None
+    invisible_time: float
+    max_processing: float
+
+    @property
+    def body(self) -> Any:
+        """The type of the body, of one message in a batch."""
+        kind = super().body
+        return kind if self.batch is None or kind is None else (*get_args(kind), Any)[0]
+
+    def refusal(self, why: str) -> Exception:
+        """It becomes a dead letter."""
+        return Reject(why)
 
 
 def listener(function: Callable[..., Any], names: Mapping[str, Any] | None, **settings: Any) -> Listener:
@@ -84,11 +99,11 @@ def listener(function: Callable[..., Any], names: Mapping[str, Any] | None, **se
             raise bad(function, bodies[1].name, "a batch has one parameter for its bodies", "Take a list of structs")
         if bodies and get_origin(bodies[0].kind) is not list:
             raise bad(function, bodies[0].name, "a batch gets a list", "Annotate it as list[...]")
-    _decoder(made)  # a type that cannot be read is told here, not when the first message comes
+    decoder_of(made)  # a type that cannot be read is told here, not when the first message comes
     return made
 
 
-def handler(of: Listener, app: App, overrides: Overrides, watch: Watch) -> Handler:
+def handler(of: Callee, app: App, overrides: Overrides, watch: Watch) -> Handler:
     """The planned way of a message into the function, with the middleware around it, the first outermost."""
     planner = Planner(_given, overrides)
     bodies = of.bodies
@@ -103,25 +118,26 @@ def handler(of: Listener, app: App, overrides: Overrides, watch: Watch) -> Handl
             at = found
         arguments.append((parameter.name, at))
     call = watch(of, planner.call(of.function, tuple(arguments), app))
-    decode = _decoder(of)
-    made = _batch(call, decode, of) if of.batch is not None else _single(call, decode, of)
+    decode = decoder_of(of)
+    batch = isinstance(of, Listener) and of.batch is not None
+    made = _batch(call, decode, of) if batch else _single(call, decode, of)
     for middleware in reversed((*app.middlewares, *of.middleware)):
         made = middleware(made)
     return made
 
 
-def _single(call: Call, decode: Decode, of: Listener) -> Handler:
+def _single(call: Call, decode: Decode, of: Callee) -> Handler:
     async def handle(message: Message, context: ListenerContext) -> Any:
         try:
             body = decode(message.record.data)
         except Exception as failure:
-            raise Reject(_unreadable(of, failure)) from failure
+            raise of.refusal(_unreadable(of, failure)) from failure
         return await call(body, message, context)
 
     return handle
 
 
-def _batch(call: Call, decode: Decode, of: Listener) -> Handler:
+def _batch(call: Call, decode: Decode, of: Callee) -> Handler:
     async def handle(messages: Sequence[Any], context: ListenerContext) -> Any:
         bodies, kept = [], []
         for message in messages:
@@ -136,11 +152,12 @@ def _batch(call: Call, decode: Decode, of: Listener) -> Handler:
     return handle
 
 
-def _unreadable(of: Listener, failure: Exception) -> str:
+def _unreadable(of: Callee, failure: Exception) -> str:
     return f"{of.name} cannot read the body: {failure}"
 
 
-def _decoder(of: Listener) -> Decode:
+def decoder_of(of: Callee) -> Decode:
+    """How the bodies for it are read. Raises OMSRuntimeException 1418 for a type that cannot be read."""
     kind = of.body
     if kind is None:
         return _unread

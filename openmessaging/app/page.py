@@ -51,7 +51,10 @@ def _operation(document: dict[str, Any], name: str, operation: dict[str, Any]) -
     reply = operation.get("reply")
     if reply is not None:
         target = _resolve(document, reply["channel"])["address"]
-        lines.append(f"<p>The result goes to <code>{escape(target)}</code>:</p>")
+        if target is None:
+            lines.append("<p>Whoever asks is answered:</p>")
+        else:
+            lines.append(f"<p>The result goes to <code>{escape(target)}</code>:</p>")
         lines += [_message(document, reference) for reference in reply["messages"]]
     return f"<section>{''.join(lines)}</section>"
 

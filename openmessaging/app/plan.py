@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -79,9 +79,11 @@ class Planner:
 
     def call(self, function: Callable[..., Any], arguments: tuple[tuple[str, int], ...], app: object) -> Call:
         """The planned call of a listener. A plain function runs in a thread, so that it may block."""
+        steps = tuple(self._steps)
+        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+            return _streaming(function, steps, arguments, app)
         if not waits(function):
             function = partial(asyncio.to_thread, function)
-        steps = tuple(self._steps)
         if not steps and len(arguments) == 1 and arguments[0][1] == BODY:
             name = arguments[0][0]
             return lambda body, _message, _context: function(**{name: body})
@@ -99,15 +101,48 @@ class Planner:
         async def call_and_clean(body: Any, message: Any, context: Any) -> Any:
             values = [body, message, context, app]
             async with AsyncExitStack() as stack:
-                for step in steps:
-                    value = step.function(**{name: values[slot] for name, slot in step.arguments})
-                    if step.cleans:
-                        enter = stack.enter_async_context if step.waits else stack.enter_context
-                        value = enter(value)
-                    values.append(await value if step.waits else value)
+                await _fill(values, steps, stack)
                 return await function(**{name: values[slot] for name, slot in arguments})
 
         return call_and_clean
+
+
+async def _fill(values: list[Any], steps: Sequence[_Step], stack: AsyncExitStack) -> None:
+    """Run steps; what they open is closed with the stack."""
+    for step in steps:
+        value = step.function(**{name: values[slot] for name, slot in step.arguments})
+        if step.cleans:
+            enter = stack.enter_async_context if step.waits else stack.enter_context
+            value = enter(value)
+        values.append(await value if step.waits else value)
+
+
+def _streaming(
+    function: Callable[..., Any], steps: Sequence[_Step], arguments: tuple[tuple[str, int], ...], app: object
+) -> Call:
+    """The call of a generator: it returns a stream, and what its dependencies opened lasts as long as that."""
+
+    async def items(body: Any, message: Any, context: Any) -> AsyncIterator[Any]:
+        values = [body, message, context, app]
+        async with AsyncExitStack() as stack:
+            await _fill(values, steps, stack)
+            made = function(**{name: values[slot] for name, slot in arguments})
+            async with aclosing(made if inspect.isasyncgen(made) else _walk(made)) as walked:
+                async for item in walked:
+                    yield item
+
+    async def call(body: Any, message: Any, context: Any) -> Any:
+        return items(body, message, context)
+
+    return call
+
+
+async def _walk(items: Generator[Any]) -> AsyncGenerator[Any]:
+    """A plain generator, which may block, walked in threads."""
+    over = object()
+    with closing(items):
+        while (item := await asyncio.to_thread(next, items, over)) is not over:
+            yield item
 
 
 def waits(function: Callable[..., Any]) -> bool:

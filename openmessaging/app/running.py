@@ -1,4 +1,4 @@
-"""An app while it runs: access point, producer, a push consumer per listener."""
+"""An app while it runs: access point, producer, a push consumer per listener, an endpoint per service."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from openmessaging.app.codec import encode
 from openmessaging.app.listener import Listener, Watch, handler
 from openmessaging.app.rules import judge
+from openmessaging.app.service import Service, answering
 from openmessaging.model.errors import OMSDestinationException
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Capability
 from openmessaging.runtime.aio.access_point import AccessPoint
 from openmessaging.runtime.aio.push import PushConsumer
 from openmessaging.runtime.aio.received import ReceivedMessage
+from openmessaging.runtime.aio.service import ServiceEndpoint
 from openmessaging.runtime.context import ListenerContext
 from openmessaging.runtime.verdict import Reject, Retry
 
@@ -34,6 +36,7 @@ class Running:
         self.access_point = access_point
         self.producer = self.access_point.create_producer()
         self.consumers: dict[Listener, PushConsumer] = {}
+        self.endpoints: dict[Service, ServiceEndpoint] = {}
         self.ready = False
         """Whether all listeners have started and none stops yet."""
 
@@ -53,15 +56,18 @@ class Running:
                 await consumer.bind_queue(listener.queues, self._served(listener), batch=listener.batch is not None)
                 self.consumers[listener] = consumer
                 await consumer.start()
+            for service in self._app.services:
+                endpoint = self.endpoints[service] = self._endpoint(service)
+                await endpoint.start()
             self.ready = True
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
-        """Stop the listeners, all at once, then leave the rest in reverse."""
+        """Stop listeners and services, all at once, then leave the rest in reverse."""
         self.ready = False
-        stops = [consumer.stop() for consumer in self.consumers.values()]
+        stops = [each.stop() for each in (*self.consumers.values(), *self.endpoints.values())]
         try:
             failures = [each for each in await asyncio.gather(*stops, return_exceptions=True) if each is not None]
             if failures:
@@ -81,6 +87,17 @@ class Running:
             concurrency=listener.concurrency,
             batch_size=listener.batch or 1,
             max_processing=listener.max_processing,
+            grace=self._app.grace,
+        )
+
+    def _endpoint(self, service: Service) -> ServiceEndpoint:
+        return self.access_point.create_service(
+            service.queue,
+            answering(service, self._app, self._watch),
+            group=service.group,
+            concurrency=service.concurrency,
+            invisible_time=service.invisible_time,
+            backoff=service.retry,
             grace=self._app.grace,
         )
 

@@ -13,7 +13,7 @@ import msgspec
 
 from openmessaging.app.application import App
 from openmessaging.app.codec import decoder
-from openmessaging.app.listener import Listener
+from openmessaging.app.listener import Callee
 from openmessaging.app.plan import Call as Planned
 from openmessaging.app.plan import waits
 from openmessaging.broker.store import Store, StoreOptions, open_memory
@@ -38,7 +38,7 @@ STUCK = 0.1
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A call of a listener."""
+    """A call of a listener or a service."""
 
     body: Any
     """What it got: the body, or a list of them."""
@@ -151,7 +151,7 @@ class TestApp:
                 return
 
     def calls(self, function: Callable[..., Any]) -> list[Call]:
-        """The calls of a listener that have ended, in order."""
+        """The calls of a listener or a service that have ended, in order."""
         return list(self._calls.get(function, ()))
 
     def received(self, function: Callable[..., Any]) -> list[Any]:
@@ -182,9 +182,9 @@ class TestApp:
         """The dead letters of a group of a queue; `properties["dead-letter.reason"]` says why."""
         return self.messages(f"{queue}.{group or self.app.group}.dead-letter")
 
-    def _watch(self, listener: Listener, planned: Planned) -> Planned:
-        calls = self._calls.setdefault(listener.function, [])
-        threaded = not waits(listener.function)
+    def _watch(self, callee: Callee, planned: Planned) -> Planned:
+        calls = self._calls.setdefault(callee.function, [])
+        threaded = not waits(callee.function)
 
         async def call(body: Any, message: Any, context: Any) -> Any:
             self._at_work += 1

@@ -1,6 +1,6 @@
 """An app with a bit of everything, for the documents."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
@@ -59,3 +59,15 @@ async def welcome(user: str, user_id: int = 0) -> None: ...
 
 @app.listener("ticks")
 async def tick() -> None: ...
+
+
+@app.service("prices", group="shop")
+async def price(order: Order) -> Invoice | None:
+    """Tells what an order would cost."""
+    return Invoice(2.5 * order.quantity)
+
+
+@app.service("countdown")
+async def count_down(start: int) -> AsyncIterator[int]:
+    for number in range(start, 0, -1):
+        yield number

@@ -9,6 +9,7 @@ import pytest
 
 import openmessaging as oms
 from openmessaging.app.asyncapi import document
+from openmessaging.app.page import page
 from tests.app.program import app
 
 REFERENCE = {"type": "object", "required": ["$ref"], "properties": {"$ref": {"pattern": "^#/"}}}
@@ -106,3 +107,19 @@ def test_no_secret_of_the_url_is_told() -> None:
     found = document(oms.App("oms:kafka://account@one:9092,two/region", {"ACCOUNT_KEY": "secret"}))
     assert [server["host"] for server in found["servers"].values()] == ["one:9092", "two:9092"]
     assert "account" not in json.dumps(found)
+
+
+def test_what_a_service_says() -> None:
+    found = document(app)
+    price = found["operations"]["price"]
+    assert price["description"] == "Tells what an order would cost."
+    assert (price["action"], price["x-oms-group"]) == ("receive", "shop")
+    assert price["channel"] == {"$ref": "#/channels/prices"}
+    assert price["reply"]["address"] == {"location": "$message.header#/rpc.reply-to"}
+    assert found["channels"]["prices-reply"]["address"] is None
+    assert price["reply"]["messages"] == [{"$ref": "#/channels/prices-reply/messages/Invoice"}]
+    stream = found["operations"]["count_down"]
+    assert stream["x-oms-stream"]
+    [answer] = stream["reply"]["messages"]
+    assert found["components"]["messages"][answer["$ref"].rpartition("/")[2]]["payload"] == {"type": "integer"}
+    assert "Whoever asks is answered" in page(found)

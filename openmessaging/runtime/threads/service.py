@@ -219,12 +219,12 @@ class ServiceEndpoint(Service):
         try:
             if interceptors:
                 context = run_pre(interceptors, PRE_RECEIVE, request)
-            result = self._handler(request)
+            result = waits.run(self._handler(request))
             stream = as_stream(result)
             if stream is not None:
                 mail = waits.run(self._stream(request, running, stream))
             else:
-                record = answer_record(waits.run(result), self._max_body)
+                record = answer_record(result, self._max_body)
                 mail = Mail(MailKind.ANSWER, request.call_id, 0, self.address, self.group, record)
         except Interrupted:
             mail = None
