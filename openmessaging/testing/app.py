@@ -123,7 +123,8 @@ class TestApp:
         await self.settle(stuck=STUCK / 10)
         while (left := end - clock.monotonic()) > 1e-9:
             deadline = self._next_deadline()
-            waits_for = [each for each in (deadline, self._time.until_timer()) if each is not None]
+            idle = not self._at_work and not self._store.runner.engine.leases
+            waits_for = [each for each in (deadline, self._time.until_timer(idle=idle)) if each is not None]
             self._time.move(min([left, *waits_for]) if min(waits_for, default=left) > 0 else min(left, 0.001))
             await self.settle(stuck=STUCK / 10)
 

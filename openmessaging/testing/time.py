@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 from openmessaging.runtime import wall
+from openmessaging.runtime.aio.primitives import Periodic
 from openmessaging.simulation.clock import SimulatedClock
 
 
@@ -44,20 +45,25 @@ class VirtualTime:
         self.clock.advance(seconds)
         self._skipped += seconds
 
-    def until_timer(self) -> float | None:
-        """Seconds until the next timer of the loop; None without one."""
-        times = list(self._timers())
+    def until_timer(self, *, idle: bool) -> float | None:
+        """Seconds until the next timer of the loop; None without one. `idle`: the renewal of leases does not count."""
+        times = [handle.when() for handle in self._timers() if not (idle and _renews(handle))]
         return max(min(times) - self._loop.time(), 0.0) if times else None
 
     def timers(self) -> int:
         """How many timers the loop has."""
         return sum(1 for _ in self._timers())
 
-    def _timers(self) -> Iterator[float]:
+    def _timers(self) -> Iterator[asyncio.TimerHandle]:
         if self._moves_loop:
             for handle in self._loop._scheduled:  # type: ignore[attr-defined] # what `call_at` fills, on every version
                 if not handle.cancelled():
-                    yield handle.when()
+                    yield handle
 
     def _now(self) -> float:
         return self._real() + self._skipped
+
+
+def _renews(handle: asyncio.TimerHandle) -> bool:
+    """Whether it is one of the package's own, every few seconds: without leases it has nothing to do."""
+    return isinstance(getattr(handle._callback, "__self__", None), Periodic)  # type: ignore[attr-defined] # undocumented

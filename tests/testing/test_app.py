@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -127,3 +129,34 @@ async def test_a_start_that_fails_gives_all_back() -> None:
 
 async def _never(body: bytes) -> None:
     raise AssertionError
+
+
+async def test_weeks_pass_at_once_and_a_programs_own_timers_are_not_left_out() -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(3600.0)
+            ticks += 1
+
+    @asynccontextmanager
+    async def lifespan(_: oms.App) -> AsyncIterator[None]:
+        task = asyncio.ensure_future(tick())
+        yield
+        task.cancel()
+
+    app = oms.App("oms:memory:never-opened", lifespan=lifespan)
+
+    @app.listener(["jobs", "more", "other"], invisible_time=3.0)
+    async def work(job: str) -> None:
+        await asyncio.sleep(60.0)
+
+    async with TestApp(app) as test:
+        await test.send("jobs", "later", delay=14 * 86_400.0)
+        begun = time.perf_counter()
+        await test.advance(14 * 86_400.0)
+        assert time.perf_counter() - begun < 20.0
+        assert ticks == 14 * 24
+        await test.advance(61.0)
+        assert [call.message.delivery_count for call in test.calls(work)] == [1]
