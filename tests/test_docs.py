@@ -1,6 +1,7 @@
 """The documentation is true: every block runs as pasted, every link and file it names is there.
 
-Of README.md and docs/, page by page, in an empty directory, in the order of the page:
+Of README.md and docs/, page by page, in an empty directory, in the order of the page (a page of the order system goes on
+with the files of the pages before it, and those of examples/orders/ that are no programs):
 
 - a `python` block is run as a script; a `text` block right after it is its whole output. A block whose first line is
   `# name.py` is saved under that name instead, for a command or a block further down the page to run;
@@ -12,6 +13,7 @@ Of README.md and docs/, page by page, in an empty directory, in the order of the
 import doctest
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +22,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SERIES = ROOT / "docs" / "tutorial" / "orders"
 PROSE = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 BLOCK = re.compile(r"^( *)```(\S*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = {"python", "console", "text", "sh", "json", "toml"}
@@ -88,8 +91,26 @@ def commands(text: str) -> list[tuple[str, str]]:
     return [(command, output) for command, output in found]
 
 
+def programs(page: Path) -> dict[str, str]:
+    """The blocks of a page that are saved as files, by name."""
+    found = ((SAVED.match(text), text) for _, language, text in blocks(page) if language == "python")
+    return {saved[1]: text for saved, text in found if saved}
+
+
+def bring_earlier_files(page: Path, directory: Path) -> None:
+    for before in PAGES:
+        if before.parent == SERIES and before < page:
+            for name, text in programs(before).items():
+                (directory / name).write_text(text)
+    for path in (ROOT / "examples" / "orders").iterdir():
+        if path.is_file() and path.suffix != ".py":
+            shutil.copy(path, directory)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_blocks_run_as_pasted(page: Path, tmp_path: Path) -> None:
+    if page.parent == SERIES:
+        bring_earlier_files(page, tmp_path)
     printed = ""
     before = ""
     for line, language, text in blocks(page):

@@ -20,6 +20,7 @@ class Invoice(msgspec.Struct):
     total: float
 
 
+app.queue("orders", retention="keep")
 orders = app.publisher("orders", Order)
 
 

@@ -17,7 +17,7 @@ async def main() -> None:
             await take_back(order, 10)
         except ValueError as error:
             print("refused:", error)
-        print(test.sent("movements", Movement)[1:], test.sent("credits", Invoice))
+        print(test.sent("movements", Movement)[1:], test.sent("credit-notes", Invoice))
 
         for _ in range(2):
             form = app.message("forms", {"number": 7, "customer": "0007", "quantity": 1, "total": 9.0})

@@ -19,7 +19,7 @@ class Parcel(msgspec.Struct):
 app.queue("forms", deduplication_window=86_400.0)
 movements = app.publisher("movements", Movement)
 parcels = app.publisher("parcels", Parcel)
-credits = app.publisher("credits", Invoice)
+credit_notes = app.publisher("credit-notes", Invoice)
 
 
 @app.listener("orders", group="warehouse")
@@ -38,4 +38,4 @@ async def take_back(order: Order, returned: int) -> None:
         if returned > order.quantity:
             raise ValueError(f"order {order.number} had {order.quantity}")
         credit = Invoice(order.number, order.customer, order.total * returned / order.quantity)
-        await transaction.send(credits.message(credit, key=order.customer))
+        await transaction.send(credit_notes.message(credit, key=order.customer))
