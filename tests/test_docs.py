@@ -1,7 +1,7 @@
 """The documentation is true: every block runs as pasted, every link and file it names is there.
 
-Of README.md and docs/, page by page, in an empty directory, in the order of the page (a page of the order system goes on
-with the files of the pages before it, and those of examples/orders/ that are no programs):
+Of README.md and docs/, page by page, in an empty directory, in the order of the page. A page of the order
+system goes on with the files of the pages before it, and those of examples/orders/ that are no programs.
 
 - a `python` block is run as a script; a `text` block right after it is its whole output. A block whose first line is
   `# name.py` is saved under that name instead, for a command or a block further down the page to run;

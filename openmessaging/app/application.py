@@ -310,20 +310,22 @@ class App(Sending):
             finally:
                 self._running = None
 
-    async def run(self) -> None:
-        """Start, and run until SIGTERM or SIGINT, then stop as `stop` does. A second signal ends the process."""
+    async def run(self, *, once: bool = False) -> None:
+        """Start, and run until SIGTERM or SIGINT, then stop as `stop` does. A second signal ends the process.
+
+        Args:
+            once: also stop when the listeners have worked off what is due; what is to be tried again later stays.
+        """
         from openmessaging.app.signals import StopSignals
 
         with StopSignals() as signals:
             async with self:
-                logger.info(
-                    "%s runs on %s: %d listener(s), %d service(s)",
-                    self.title,
-                    self.url,
-                    len(self.listeners),
-                    len(self.services),
-                )
-                await signals.came.wait()
+                counts = len(self.listeners), len(self.services)
+                logger.info("%s runs on %s: %d listener(s), %d service(s)", self.title, self.url, *counts)
+                if once:
+                    await self.running.work_off(signals.came)
+                else:
+                    await signals.came.wait()
                 logger.info("%s stops; listeners at work have %g s", self.title, self.grace)
         logger.info("%s has stopped", self.title)
 

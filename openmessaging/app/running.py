@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from openmessaging.app.rules import judge
 from openmessaging.app.service import Service, answering
 from openmessaging.model.errors import OMSDestinationException
 from openmessaging.model.message import Message
-from openmessaging.model.spi import Capability
+from openmessaging.model.spi import Capability, GroupInfo
 from openmessaging.runtime.aio.access_point import AccessPoint
 from openmessaging.runtime.aio.push import PushConsumer
 from openmessaging.runtime.aio.received import ReceivedMessage
@@ -24,6 +24,9 @@ from openmessaging.runtime.verdict import Reject, Retry
 
 if TYPE_CHECKING:
     from openmessaging.app.application import App
+
+LOOK = 0.1
+"""Seconds between looks at what is left."""
 
 
 class Running:
@@ -74,6 +77,24 @@ class Running:
                 raise failures[0]
         finally:
             await self._stack.aclose()
+
+    async def work_off(self, stop: asyncio.Event) -> None:
+        """Return when nothing is due for any listener, twice in a row with nothing done in between; or on `stop`."""
+        before: object = None
+        while not stop.is_set():
+            groups = await self._groups()
+            done = [group.floors for group in groups]
+            if done == before and not any(group.in_flight or group.lag > group.retrying for group in groups):
+                return
+            before = done
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await stop.wait()
+
+    async def _groups(self) -> list[GroupInfo]:
+        manager = self.access_point.resource_manager()
+        pairs = [(queue, listener.group) for listener in self.consumers for queue in listener.queues]
+        return [await manager.describe_group(queue, group) for queue, group in pairs]
 
     def _consumer(self, listener: Listener) -> PushConsumer:
         return self.access_point.create_push_consumer(

@@ -21,9 +21,12 @@ def address(ctx: click.Context, param: click.Parameter, text: str | None) -> tup
 @click.option("--reload", is_flag=True, help="Start anew when a Python file below this directory changes.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; 1 on an own store.")
 @click.option("--health", callback=address, metavar="[HOST:]PORT", help="Answer /health/live, /health/ready, /docs.")
+@click.option("--once", is_flag=True, help="End when what is due has been worked off.")
 @click.option("--quiet", is_flag=True, help="Log warnings only.")
-def command(target: str, reload: bool, workers: int, health: tuple[str, int] | None, quiet: bool) -> int:
+def command(target: str, reload: bool, workers: int, health: tuple[str, int] | None, once: bool, quiet: bool) -> int:
     """Run an app until SIGTERM or Ctrl-C; then what is at work finishes, and the rest goes back.
+
+    With --once it also ends when its listeners have nothing more to do now, for jobs that are started by the clock.
 
     A store in a directory or in memory belongs to one process: there --workers must be 1, and `concurrency` of the
     listeners is what to raise. With a broker, every worker is a process of its own in the same consumer groups.
@@ -36,14 +39,16 @@ def command(target: str, reload: bool, workers: int, health: tuple[str, int] | N
             f"an {own} store is held by one process, so --workers is 1 there; raise `concurrency` of the listeners"
         )
     if not reload and workers == 1:
-        _run(target, health, quiet)
+        _run(target, health, once, quiet)
         return 0
+    if once:
+        raise click.UsageError("--once is for one process that is not started anew: leave out --reload and --workers")
     if workers > 1 and health is not None:
         raise click.UsageError("--health answers for one process; with --workers mount app.asgi() in a server")
     return _supervise(target, reload, workers, health, quiet)
 
 
-def _run(target: str, health: tuple[str, int] | None, quiet: bool) -> None:
+def _run(target: str, health: tuple[str, int] | None, once: bool, quiet: bool) -> None:
     import asyncio
     import logging
 
@@ -57,11 +62,11 @@ def _run(target: str, health: tuple[str, int] | None, quiet: bool) -> None:
 
     async def main() -> None:
         if health is None:
-            await app.run()
+            await app.run(once=once)
         else:
             async with served(app, *health) as port:
                 logging.getLogger("openmessaging.app").info("health on http://%s:%d/health/ready", health[0], port)
-                await app.run()
+                await app.run(once=once)
 
     asyncio.run(main())
 

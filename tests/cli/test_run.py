@@ -45,3 +45,34 @@ def test_it_runs_answers_and_stops(oms_cli: Oms, tmp_path) -> None:
     assert "shop has stopped" in rest
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url)
+
+
+CHAIN = """
+import openmessaging as oms
+
+app = oms.App("oms:embedded://./store")
+
+
+@app.listener("a", sends_to="b", concurrency=2)
+async def one(text: str) -> str:
+    return text
+
+
+@app.listener("b", sends_to="c")
+async def two(text: str) -> str:
+    if text == "bad":
+        raise ValueError(text)
+    return text
+"""
+
+
+def test_once_works_off_what_is_due_and_ends(oms_cli: Oms, tmp_path) -> None:
+    (tmp_path / "chain.py").write_text(CHAIN)
+    where = ("--url", f"oms:embedded://{tmp_path}/store")
+    oms_cli("send", "a", *(["good"] * 50), "bad", *where)
+    for _ in range(2):  # the second time there is nothing to do
+        process = oms_cli.popen("run", "chain:app", "--once", "--quiet", cwd=tmp_path)
+        assert process.communicate(timeout=60) == ("", "")
+        assert process.returncode == 0
+    assert oms_cli("receive", "c", "--peek", "--max", "100", *where).stdout.split() == ["good"] * 50
+    assert "leave out" in oms_cli("run", "tests.app.program:app", "--once", "--reload", code=2).stderr
