@@ -20,6 +20,7 @@ from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.entry import Entry
 from openmessaging.broker.group import Group
 from openmessaging.broker.hall import Hall, PreparedMessages
+from openmessaging.broker.key_order import KeyOrder
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.once import Once
 from openmessaging.broker.partition import Partition
@@ -61,11 +62,14 @@ class State:
         self.timetable = Timetable()
         self._queues_by_id: dict[int, Queue] = {}
         self._pending: deque[tuple[int, Partition, int]] = deque()  # (index, partition, end) not durable yet
+        self._seen_later: int | None = None  # index of the entry being applied, when its messages are not visible yet
+        self._following: deque[tuple[int, HeldLease, KeyOrder, list[tuple[int, int]]]] = deque()  # (index, …, settled)
         self._deadlines: list[tuple[int, int]] = []  # (ms, lease id), also of leases that are gone
         self._wakes: list[tuple[int, int]] = []  # (ms, group id): a retry becomes due
 
     def apply(self, entry: Entry, index: int) -> None:
         """Change the state by the entry at an index of the log. Never fails on an entry decided on this state."""
+        self._seen_later = index if entry.placed and index > self.durable else None
         for operation in entry.operations:
             _APPLY[type(operation)](self, operation, entry.now_ms)
         for placed in entry.placed:
@@ -93,6 +97,16 @@ class State:
             self.grown.add(partition.id)
             for group in partition.queue.groups.values():
                 self.woken.add(group.id)
+        while self._following and self._following[0][0] <= index:
+            _, lease, keys, taken = self._following.popleft()
+            if lease.cursor.keys is keys:  # else it was read again since, after a seek for example
+                self._step_forward(lease, keys, taken)
+
+    def _step_forward(self, lease: HeldLease, keys: KeyOrder, taken: list[tuple[int, int]]) -> None:
+        """Let the next messages of the keys of settled ones go out."""
+        for start, end in taken:
+            keys.settled(start, end)
+        self.woken.add(lease.group.id)
 
     def _create_namespace(self, operation: ops.CreateNamespace, _: int) -> None:
         self.namespaces.add(operation.name)
@@ -235,10 +249,10 @@ class State:
             return
         taken = lease.take(operation.ranges)
         keys = lease.cursor.keys
-        if keys is not None:
-            for start, end in taken:
-                keys.settled(start, end)
-            self.woken.add(lease.group.id)  # the next of a key may have stepped forward
+        if keys is not None and self._seen_later is None:
+            self._step_forward(lease, keys, taken)
+        elif keys is not None and self._seen_later is not None:  # the next of a key is to find what was sent with it
+            self._following.append((self._seen_later, lease, keys, taken))
         if not lease.left:
             self._end_lease(lease)
 

@@ -92,3 +92,37 @@ def test_keys_step_forward_when_their_head_is_settled_in_a_transaction() -> None
     assert offsets([first, second]) == [0, 2]
     broker.do(broker.engine.decide_commit(broker.now, [], [Settled(group.id, first.lease_id, None)]).entry)
     assert offsets(broker.receive(group)) == [1]
+
+
+def test_the_next_of_a_key_comes_when_what_was_sent_with_the_one_before_is_visible() -> None:
+    broker = Broker()
+    broker.keyed("aab")
+    group = broker.join(order="key")
+    first, other = broker.receive(group)
+    broker.sync = False
+    settled = [Settled(group.id, first.lease_id, None)]
+    broker.do(broker.engine.decide_commit(broker.now, [outgoing(broker, "x")], settled).entry)
+    broker.engine.woken.clear()
+    assert broker.receive(group) == []
+    broker.engine.set_durable(len(broker.log) - 1)
+    assert group.id in broker.engine.woken
+    assert offsets(broker.receive(group)) == [1]
+    assert group.lag() == 2
+    broker.ack(group, other.lease_id)
+    assert broker.replayed().snapshot() == broker.engine.snapshot()
+
+
+def test_a_key_read_again_before_that_is_not_disturbed() -> None:
+    broker = Broker()
+    broker.keyed("aa")
+    group = broker.join(order="key")
+    (first,) = broker.receive(group)
+    broker.sync = False
+    settled = [Settled(group.id, first.lease_id, None)]
+    broker.do(broker.engine.decide_commit(broker.now, [outgoing(broker, "x")], settled).entry)
+    broker.do(broker.engine.decide_seek(broker.now, group, "earliest"))
+    (again,) = broker.receive(group)
+    broker.engine.set_durable(len(broker.log) - 1)
+    assert broker.receive(group) == []
+    broker.ack(group, again.lease_id)
+    assert offsets(broker.receive(group)) == [1]
