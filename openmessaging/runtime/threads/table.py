@@ -13,6 +13,7 @@ from openmessaging.model.spi import Capability
 from openmessaging.runtime.positions import READ_MESSAGES, end_of, messages_of, partitions_of
 from openmessaging.runtime.required import require
 from openmessaging.runtime.threads.primitives import Driver, sleep
+from openmessaging.runtime.threads.walking import before, between
 
 if TYPE_CHECKING:
     from openmessaging.runtime.threads.access_point import AccessPoint
@@ -35,7 +36,7 @@ class Table:
         """The newest message of a key, None when there is none or it is empty.
 
         Reads backwards from the end of the partition that producers choose for the key until it is found, then the
-        other partitions: measured, 1.8 million messages a second in batches of 500, 8,000 when sent one by one. For
+        other partitions: measured, 1.8 million messages a second in batches of 500, 60,000 when sent one by one. For
         many keys, use `follow`.
 
         Raises OMSDestinationException 1404; OMSUnsupportException.
@@ -45,14 +46,11 @@ class Table:
         view = driver.open_view(self.queue)
         try:
             for partition in partitions_of(key, info):
-                offset = view.offsets[partition][1]
-                while (delivery := driver.read_before(self.queue, partition, offset)) is not None:
+                for messages in before(driver, self.queue, partition, view.offsets[partition][1]):
                     driver.renew_view(view.id)
-                    for message in reversed(messages_of([delivery])):
+                    for message in messages:
                         if message.message_key == key:
                             return message if message.data else None
-                    offset = delivery.base_offset + delivery.first
-                    sleep(0)
         finally:
             driver.close_view(view.id)
         return None
@@ -69,12 +67,12 @@ class Table:
         try:
             for partition, (start, end) in enumerate(view.offsets):
                 newest = OffsetTable()
-                for messages in _between(driver, self.queue, partition, start, end):
+                for messages in between(driver, self.queue, partition, start, end):
                     driver.renew_view(view.id)
                     for message in messages:
                         if message.message_key is not None:
                             newest.put(message.message_key, message.offset or 0)
-                for messages in _between(driver, self.queue, partition, start, end):
+                for messages in between(driver, self.queue, partition, start, end):
                     driver.renew_view(view.id)
                     for message in messages:
                         key = message.message_key
@@ -161,14 +159,3 @@ class LiveTable:
             self._messages[key] = message
         else:
             self._messages.pop(key, None)
-
-
-def _between(driver: Driver, queue: str, partition: int, offset: int, end: int) -> Iterator[list[Message]]:
-    """Messages from an offset to another (exclusive), some at a time."""
-    while offset < end:
-        deliveries = driver.read(queue, partition, offset, min(end - offset, READ_MESSAGES))
-        if not deliveries:
-            return
-        offset = end_of(deliveries)
-        yield [message for message in messages_of(deliveries) if (message.offset or 0) < end]
-        sleep(0)
