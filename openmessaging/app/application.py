@@ -13,6 +13,7 @@ from openmessaging.app.codec import Codec, JsonCodec
 from openmessaging.app.health import Health, check
 from openmessaging.app.listener import Callee, Listener, Middleware, Watch
 from openmessaging.app.listener import listener as make_listener
+from openmessaging.app.needs import Needs
 from openmessaging.app.outbox.relay import Outbox, Relay
 from openmessaging.app.plan import Call
 from openmessaging.app.publisher import Publisher
@@ -36,7 +37,7 @@ Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 """Called with the app: what stands before `yield` runs before the listeners start, the rest after they ended."""
 
 
-class App(Sending):
+class App(Sending, Needs):
     """An application of listeners: `async with app:` in a program or a test, `await app.run()` or `oms run` for good.
 
     A listener's parameter of type `oms.Message` gets the message, `oms.ListenerContext` its context, `oms.App` this
@@ -79,6 +80,7 @@ class App(Sending):
         on_error: Rules | None = None,
         grace: float = 30.0,
     ) -> None:
+        super().__init__()
         self.url = url
         self.attributes = attributes
         self.namespace = namespace
@@ -96,8 +98,6 @@ class App(Sending):
         self.listeners: list[Listener] = []
         self.services: list[Service] = []
         self.publishers: list[Publisher[Any]] = []
-        self.queues: dict[str, tuple[int, dict[str, Any]]] = {}
-        """Partitions and settings of the queues that it makes; read when the app starts."""
         self.relays: list[Relay] = []
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         """Functions that stand in for dependencies, for tests; read when the app starts."""
@@ -245,14 +245,6 @@ class App(Sending):
         made: Publisher[Any] = Publisher(self, queue, kind, codec or self.codec, description)
         self.publishers.append(made)
         return made
-
-    def queue(self, queue: str, partitions: int = 1, **settings: Any) -> None:
-        """See to it that a queue is there with these settings (`oms.ResourceManager.create_queue`) when the app starts.
-
-        A queue that is there gets the settings and keeps its partitions. Starting raises OMSRuntimeException 1418 for a
-        wrong setting, naming it.
-        """
-        self.queues[queue] = (partitions, settings)
 
     def relay(self, outbox: Outbox, *, name: str = "outbox", interval: float = 0.5, batch: int = 100) -> Relay:
         """Send what waits in an outbox while the app runs: rows of a database become messages, each once.

@@ -12,7 +12,6 @@ from openmessaging.app.codec import encode
 from openmessaging.app.listener import Listener, Watch, handler
 from openmessaging.app.rules import judge
 from openmessaging.app.service import Service, answering
-from openmessaging.model.errors import OMSDestinationException
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Capability, GroupInfo
 from openmessaging.runtime.aio.access_point import AccessPoint
@@ -48,7 +47,7 @@ class Running:
         try:
             await self._stack.enter_async_context(self.access_point)
             await self._stack.enter_async_context(self.producer)
-            await self._make_queues()
+            await self._app.provide(self.access_point)
             if self._app.lifespan is not None:
                 await self._stack.enter_async_context(self._app.lifespan(self._app))
             for relay in self._app.relays:
@@ -121,17 +120,6 @@ class Running:
             backoff=service.retry,
             grace=self._app.grace,
         )
-
-    async def _make_queues(self) -> None:
-        manager = self.access_point.resource_manager()
-        for queue, (partitions, settings) in self._app.queues.items():
-            try:
-                await manager.create_queue(queue, partitions, **settings)
-            except OMSDestinationException as failure:
-                if failure.code != 1406:
-                    raise
-                if settings:
-                    await manager.update_queue(queue, **settings)
 
     def _served(self, listener: Listener) -> Callable[[Any, ListenerContext], Any]:
         """What the push consumer calls: the handler, then the rules, then the sending of the result."""

@@ -352,16 +352,3 @@ async def test_a_received_message_that_is_returned_is_handed_on_or_left() -> Non
             (b"x", "k", {"p": 1})
         ]
         assert test.sent("in", str) == ["x"]
-
-
-async def test_queues_are_made_with_their_settings_and_kept(tmp_path: Path) -> None:
-    for compact in (False, True):
-        app = oms.App(f"oms:embedded://{tmp_path}/store")
-        app.queue("prices", 4, compact=compact)
-        async with app:
-            info = await app.access_point.resource_manager().describe_queue("prices")
-            assert (len(info.offsets), info.config["compact"]) == (4, compact)
-    app = application()
-    app.queue("prices", colour="red")
-    with pytest.raises(oms.OMSRuntimeException, match="colour"):
-        await app.start()
