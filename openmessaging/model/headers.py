@@ -97,6 +97,8 @@ def check_header(name: str, value: Any) -> Any:
     if type(value) is str and name in _STRINGS and 0 < len(value) <= _SHORT and value.isprintable():
         return value  # most values: every message that is created comes through here
     field = FIELDS.get(name)
+    if type(value) is int and field is not None and field.kind != "String" and field.low <= value <= field.high:
+        return value
     if field is None:
         raise _unknown(name)
     if value is None:

@@ -10,6 +10,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Collection, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import google_crc32c
@@ -29,17 +30,20 @@ from openmessaging.model.errors import OMSUnsupportException, error, unsupported
 from openmessaging.model.headers import DEFAULT_PRIORITY, NAMES, PROVIDER_FIELDS, check_header
 from openmessaging.model.key_value import KeyValue, PropertyValue, check_size
 from openmessaging.model.message import Message, Record, as_body, body_too_large
-from openmessaging.model.spi import Capability, OutgoingBatch
+from openmessaging.model.spi import Capability, OutgoingBatch, Timing
 from openmessaging.model.unique import ProducerEpoch, Unique
 from openmessaging.runtime import wall
 from openmessaging.runtime.result import SentOrigin
-from openmessaging.runtime.timing import is_delayed, is_timed, set_times, timing_of
+from openmessaging.runtime.timing import is_delayed, is_timed, set_times, timing_of, timing_of_delays
 
 NOT_YET = ("transactionId",)
 """Header fields that no driver provides; a message that sets one is refused, naming it."""
 TIMES = frozenset(("delay", "deliver_at", "ttl"))
 """What `create_message` takes beside the header fields."""
 _NOT_STORED = PROVIDER_FIELDS | {"partition", "qos"}
+_LEFT_ALONE = {"delayTime", "correlationId", "traceId"}
+"""Fields that a delayed message may have and still be one of many alike."""
+_delay = itemgetter("delayTime")
 _MAX_NAMES = 10_000
 
 Route = tuple[int | None, bool, int | None]
@@ -158,9 +162,11 @@ class Packer:
         keyed: bool,
         timed: bool = False,
         priority: int | None = None,
+        delays: Sequence[int] | None = None,
     ) -> tuple[OutgoingBatch, SentOrigin]:
         """Encode records as one batch for a queue (full name), and make the origin of its messages; `timed`: whether
-        one may be delayed, as all are then, or expire; `priority` is that of all of them.
+        one may be delayed, as all are then, or expire; `priority` is that of all of them; `delays`: what each is
+        delayed, where that is known and none expires.
 
         Raises OMSRuntimeException 1418 for too many messages or too long a delay, OMSUnsupportException.
         """
@@ -174,7 +180,10 @@ class Packer:
             self._sequence = sequence + count
         born_ms = wall.time_ns() // 1_000_000
         attributes = self._compression | KEYED if keyed else self._compression
-        timing = timing_of(records, born_ms, self.capabilities) if timed else None
+        if delays is not None:
+            timing: Timing | None = timing_of_delays(delays, born_ms, self.capabilities)
+        else:
+            timing = timing_of(records, born_ms, self.capabilities) if timed else None
         if timing is not None and timing.expires:
             attributes |= EXPIRES
         batch = encode(
@@ -239,6 +248,8 @@ class Checked(NamedTuple):
     """Bytes of the bodies."""
     timed: bool
     """Whether one is delayed or expires."""
+    delays: Sequence[int] | None = None
+    """What each is delayed, ms, where all are and none says anything else about its way."""
 
 
 def checked_records(messages: Sequence[Message], max_body_bytes: int, once: bool = False) -> Checked:
@@ -247,14 +258,31 @@ def checked_records(messages: Sequence[Message], max_body_bytes: int, once: bool
         return Checked([], False, 0, False)
     records = [message.record for message in messages]
     sizes = [len(record.data) for record in records]
-    if max(sizes) <= max_body_bytes and not [
-        True for record in records if record.headers or record.message_key is not None or record.properties
-    ]:
-        return Checked(records, False, sum(sizes), False)
+    if max(sizes) <= max_body_bytes:
+        delays = _delays(records) if records[0].headers else None
+        if delays is not None:
+            return Checked(records, True, sum(sizes), True, delays)
+        if not [True for record in records if record.headers or record.message_key is not None or record.properties]:
+            return Checked(records, False, sum(sizes), False)
     directed = any(map(is_directed, records))
     timed = any(is_timed(record.headers) for record in records)
     stored = [checked_record(message, max_body_bytes, once) for message in messages]
     return Checked(stored, directed, sum(sizes), timed)
+
+
+def _delays(records: Sequence[Record]) -> list[int] | None:
+    """The delays of records, all together, where nothing has to be asked of each one; else None."""
+    headers = [
+        record.headers for record in records if record.headers and record.message_key is None and not record.properties
+    ]
+    try:
+        delays: list[int] = list(map(_delay, headers))
+    except KeyError:
+        return None
+    if len(delays) != len(records) or min(delays) <= 0:
+        return None
+    names = sum(map(len, headers))
+    return delays if names == len(headers) or set().union(*headers) <= _LEFT_ALONE else None
 
 
 def is_directed(record: Record) -> bool:

@@ -97,11 +97,31 @@ def timing_of(records: Sequence[Record], born_ms: int, capabilities: Collection[
         raise _cannot("expireTime")
     if len(dues) != len(records) or max(dues) == born_ms:
         return Timing(None, expires) if expires else None
+    _check_delay(max(dues) - born_ms, capabilities)
+    return Timing(pack_times(dues), expires)
+
+
+def timing_of_delays(delays: Sequence[int], born_ms: int, capabilities: Collection[Capability]) -> Timing:
+    """As `timing_of`, for records of which none expires and whose delays (ms) are known."""
+    _check_delay(max(delays), capabilities)
+    return Timing(pack_times([born_ms + delay for delay in delays]))
+
+
+def _check_delay(longest_ms: int, capabilities: Collection[Capability]) -> None:
     if Capability.DELAY not in capabilities:
         raise _cannot("delayTime")
-    if max(dues) - born_ms > MAX_DELAY_MS:
-        raise error(1418, f"a delay of {max(dues) - born_ms} ms is more than a century", field="delayTime")
-    return Timing(pack_times(dues), expires)
+    if longest_ms > MAX_DELAY_MS:
+        raise error(1418, f"a delay of {longest_ms} ms is more than a century", field="delayTime")
+
+
+def parts_of_delays(delays: Sequence[int]) -> Iterator[Sequence[int]]:
+    """As `in_parts`, for all messages of a list whose delays are known; a range where it is all of them."""
+    if len(delays) <= TOGETHER:
+        yield range(len(delays))
+        return
+    ordered = sorted(range(len(delays)), key=delays.__getitem__)
+    for begin in range(0, len(ordered), TOGETHER):
+        yield ordered[begin : begin + TOGETHER]
 
 
 def in_parts(members: Sequence[int], records: Sequence[Record]) -> Iterator[list[int]]:

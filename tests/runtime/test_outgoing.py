@@ -104,3 +104,27 @@ def test_remembered_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert packer.full(f"q{number}") == f"default://q{number}"
     assert len(packer._names) <= 3
     assert packer.full("other://q") == "other://q"
+
+
+def test_messages_that_are_delayed_and_nothing_else_are_told_by_their_delays() -> None:
+    alike = [message(delay_time=5), message(delay_time=7, correlation_id="c")]
+    checked = checked_records(alike, 10)
+    assert (checked.delays, checked.directed, checked.timed, checked.size) == ([5, 7], True, True, 2)
+    assert checked.records == [checked_record(each, 10) for each in alike]
+    for other in (
+        message(),
+        message(trace_id="t"),
+        message(delay_time=0),
+        message(delay_time=5, priority=9),
+        message(delay_time=5, partition=0),
+        message(delay_time=5, expire_time=9),
+        message(delay_time=5, message_key="k"),
+        new_message("q", b"x", None, {"p": 1}, {"delay_time": 5}),
+        message(deliver_at=5.0),
+    ):
+        assert checked_records([*alike, other], 10).delays is None
+        assert checked_records([other, *alike], 10).delays is None
+    with pytest.raises(OMSUnsupportException):
+        checked_records([*alike, message(delay_time=5, qos=1)], 10)
+    with pytest.raises(OMSRuntimeException, match="limit"):
+        checked_records([message(delay_time=5)], 0)

@@ -10,7 +10,18 @@ from openmessaging.model.message import Message, Record
 from openmessaging.model.spi import Capability, Timing
 from openmessaging.model.timing import unpack_times
 from openmessaging.runtime import timing
-from openmessaging.runtime.timing import DELIVER_AT, in_parts, is_delayed, is_timed, ms_of, set_times, timing_of
+from openmessaging.runtime.timing import (
+    DELIVER_AT,
+    MAX_DELAY_MS,
+    in_parts,
+    is_delayed,
+    is_timed,
+    ms_of,
+    parts_of_delays,
+    set_times,
+    timing_of,
+    timing_of_delays,
+)
 
 ALL = frozenset(Capability)
 
@@ -81,3 +92,19 @@ def test_parts_are_due_one_after_the_other() -> None:
     parts = list(in_parts(range(1030), records))
     assert [len(part) for part in parts] == [512, 512, 6]
     assert parts[0][:2] == [1029, 1028]
+
+
+def test_delays_that_are_known_say_what_the_messages_say() -> None:
+    delays = [5, 7_000, 1]
+    assert timing_of_delays(delays, 1000, ALL) == of(*({"delayTime": delay} for delay in delays))[0]
+    with pytest.raises(OMSUnsupportException):
+        timing_of_delays(delays, 1000, frozenset())
+    with pytest.raises(OMSRuntimeException, match="century"):
+        timing_of_delays([1, MAX_DELAY_MS + 1], 1000, ALL)
+
+
+def test_parts_of_known_delays_are_those_of_the_messages() -> None:
+    delays = [10_000 - number % 700 for number in range(1030)]
+    records = [Record(b"", None, None, {"delayTime": delay}) for delay in delays]
+    assert list(parts_of_delays(delays)) == list(in_parts(range(1030), records))
+    assert list(parts_of_delays(delays[:512])) == [range(512)]

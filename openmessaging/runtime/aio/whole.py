@@ -11,7 +11,7 @@ from openmessaging.model.transaction import Settlement
 from openmessaging.runtime.aio.primitives import Driver, call, call_within
 from openmessaging.runtime.outgoing import Checked, Packer, Route, spread
 from openmessaging.runtime.result import SendResults, SentOrigin
-from openmessaging.runtime.timing import in_parts
+from openmessaging.runtime.timing import in_parts, parts_of_delays
 
 
 async def send_whole(
@@ -35,6 +35,15 @@ async def send_whole(
         outgoing, origin = packer.pack(packer.full(destinations.pop()), None, records, False, checked.timed)
         batches.append(outgoing)
         places.append((origin, range(len(records))))
+    elif len(destinations) == 1 and checked.delays is not None:
+        name = packer.full(destinations.pop())
+        for members in parts_of_delays(checked.delays):
+            theirs, delays = records, checked.delays
+            if not isinstance(members, range):
+                theirs, delays = [records[index] for index in members], [delays[index] for index in members]
+            outgoing, origin = packer.pack(name, None, theirs, False, delays=delays)
+            batches.append(outgoing)
+            places.append((origin, members))
     else:
         for (name, (partition, delayed, priority)), group in (
             await _group(driver, packer, messages, destinations)

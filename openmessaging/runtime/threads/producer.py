@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from openmessaging.model.errors import transaction_error, unsupported
+from openmessaging.model.headers import LONG_MAX
 from openmessaging.model.key_value import PropertyValue
 from openmessaging.model.message import Message, Record, body_too_large
 from openmessaging.model.spi import Capability
@@ -93,14 +94,12 @@ class Producer(Requesting):
         Raises OMSMessageFormatException: 1413 for a body over the driver's limit, 1400 naming the field otherwise;
         OMSRuntimeException 1418 for a time that is none.
         """
-        if (
-            type(body) is bytes
-            and message_key is None
-            and properties is None
-            and not headers
-            and len(body) <= self._max_body
-        ):
-            return Message(Record(body), queue)
+        if type(body) is bytes and message_key is None and properties is None and len(body) <= self._max_body:
+            if not headers:
+                return Message(Record(body), queue)
+            delay = headers.get("delay_time")
+            if type(delay) is int and len(headers) == 1 and 0 <= delay <= LONG_MAX:
+                return Message(Record(body, None, None, {"delayTime": delay}), queue)
         message = new_message(queue, body, message_key, properties, headers)
         if len(message.data) > self._max_body:
             raise body_too_large(len(message.data), self._max_body)

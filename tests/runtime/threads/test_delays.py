@@ -78,3 +78,28 @@ def test_one_time_is_wanted_to_reschedule(memory: str) -> None:
         with pytest.raises(OMSRuntimeException) as caught:
             producer.send(far)
         assert caught.value.code == 1418
+
+
+def test_a_message_with_a_delay_alone_is_as_any_other(memory: str) -> None:
+    with connect(memory) as access_point, access_point.create_producer() as producer:
+        quick = producer.create_message("q", b"x", delay_time=5)
+        slow = producer.create_message("q", b"x", delay_time=5, trace_id=None)
+        assert (quick.record, quick.destination) == (slow.record, slow.destination)
+        for wrong in (-1, 1 << 63, 1.5, True, "1"):
+            with pytest.raises(OMSRuntimeException) as caught:
+                producer.create_message("q", b"x", delay_time=wrong)
+            assert (caught.value.code, caught.value.field) == (1400, "delayTime")
+
+
+def test_a_long_list_of_delayed_messages(memory: str) -> None:
+    """Which becomes several batches, each of what is due about the same time."""
+    with connect(memory) as access_point, access_point.create_producer() as producer:
+        delays = [3_600_000 + 1_000 * (number * 7919 % 1_300) for number in range(1_300)]
+        messages = [producer.create_message("q", b"%d" % delay, delay_time=delay) for delay in delays]
+        results = producer.send(messages)
+        found = {info.message_id: info for info in access_point.resource_manager().list_delayed("q", 2_000)}
+        assert len(found) == 1_300
+        born = messages[0].header.born_timestamp
+        for message, result, delay in zip(messages, results, delays, strict=True):
+            assert message.message_id == result.message_id
+            assert abs(found[result.message_id].due_ms - born - delay) < 1_000
