@@ -10,7 +10,9 @@ import msgspec
 import pytest
 
 import openmessaging as oms
+from openmessaging.model.spi import Capability
 from openmessaging.testing import TestApp
+from tests.runtime.hiding import hide
 
 
 class Order(msgspec.Struct):
@@ -352,3 +354,43 @@ async def test_a_received_message_that_is_returned_is_handed_on_or_left() -> Non
             (b"x", "k", {"p": 1})
         ]
         assert test.sent("in", str) == ["x"]
+
+
+async def test_a_run_that_ends_when_nothing_is_due(tmp_path: Path) -> None:
+    app, tried = oms.App(f"oms:embedded://{tmp_path}/store"), []
+
+    @app.listener("a", sends_to="b", retry=oms.Backoff(initial=600.0))
+    async def one(text: str) -> str:
+        tried.append(text)
+        if text == "later":
+            raise ValueError(text)
+        return text + "!"
+
+    @app.listener("b", sends_to="c")
+    async def two(text: str) -> str:
+        return text + "?"
+
+    async with oms.connect(app.url) as access_point, access_point.create_producer() as producer:
+        for text in ("now", "later", "soon"):
+            await producer.send(producer.create_message("a", text.encode()))
+        for _ in range(2):
+            await asyncio.wait_for(app.run(once=True), 30)
+        async with access_point.create_pull_consumer("c") as consumer:
+            found = await consumer.batch_receive(timeout=5)
+    assert sorted(message.data for message in found) == [b"now!?", b"soon!?"]
+    assert sorted(tried) == ["later", "now", "soon"]
+
+
+async def test_where_there_are_no_transactions_a_result_is_sent_before_the_acknowledgement() -> None:
+    app = application()
+
+    @app.listener("in", sends_to="out")
+    async def double(number: int) -> int:
+        return number * 2
+
+    async with TestApp(app) as test:
+        hide(app.access_point, Capability.TRANSACTIONS)
+        await test.send("in", 4)
+        assert test.sent("out") == [8]
+        info = await app.access_point.resource_manager().describe_group("in", "default")
+        assert info.lag == 0

@@ -81,3 +81,5 @@ async def test_the_own_server_answers() -> None:
         assert (await ask(b"GET /health/ready?x=1 HTTP/1.1\r\nhost: x\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
         assert b" 405 " in await ask(b"POST / HTTP/1.1\r\n\r\n")
         assert await ask(b"nonsense\r\n\r\n") == b""
+        assert await ask(b"x" * 100_000 + b"\r\n\r\n") == b""
+        assert b" 200 " in await ask(b"GET /health/live HTTP/1.1\r\n\r\n")

@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,34 +64,79 @@ def test_reloading_loses_and_repeats_nothing(tmp_path: Path) -> None:
     assert {version for _, version in lines} >= {"1", "3"}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")
-def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
-    code = "import os, time; open('pids', 'a').write(f'{os.getpid()}\\n'); time.sleep(60)"
-    script = (
-        "import sys; from openmessaging.app.supervisor import Supervisor;"
-        f"sys.exit(Supervisor([sys.executable, '-c', {code!r}], 2, None, print).run())"
-    )
-    pids = tmp_path / "pids"
-    pids.touch()
-    process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path)
-    until(lambda: len(pids.read_text().splitlines()) == 2)
-    os.kill(int(pids.read_text().split()[0]), signal.SIGKILL)
-    until(lambda: len(pids.read_text().splitlines()) == 3)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
-
-
-def test_one_process_ends_with_its_code() -> None:
-    script = (
-        "import sys; from openmessaging.app.supervisor import Supervisor;"
-        "sys.exit(Supervisor([sys.executable, '-c', 'raise SystemExit(7)'], 1, None, print).run())"
-    )
-    assert subprocess.run([sys.executable, "-c", script], timeout=30, check=False).returncode == 7
-
-
 def test_only_python_files_that_are_the_users_count(tmp_path: Path) -> None:
     for name in ("a.py", "b.txt", ".hidden/c.py", "__pycache__/d.py", "sub/e.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     found = Supervisor([], 0, tmp_path, print)._files()
     assert sorted(Path(path).name for path in found) == ["a.py", "e.py"]
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Leaves the handlers of signals as they were: a supervisor has its process for itself."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+SLEEPER = "import os, time; open('pids', 'a').write(f'{os.getpid()}\\n'); time.sleep(60)"
+
+
+def supervised(
+    folder: Path, workers: int, watched: Path | None, then: Callable[[Callable[[], list[int]]], None]
+) -> int:
+    """Run a supervisor of sleepers in this process, do something meanwhile, and end it by a signal; its exit code."""
+    pids = folder / "pids"
+    pids.touch()
+    failures: list[BaseException] = []
+
+    def meanwhile() -> None:
+        try:
+            then(lambda: [int(line) for line in pids.read_text().splitlines()])
+        except BaseException as failure:
+            failures.append(failure)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=meanwhile)
+    command = [sys.executable, "-c", f"import os; os.chdir({str(folder)!r}); {SLEEPER}"]
+    supervisor = Supervisor(command, workers, watched, print)
+    thread.start()
+    code = supervisor.run()
+    thread.join()
+    if failures:
+        raise failures[0]
+    assert all(child.poll() is not None for child in supervisor._children)
+    return code
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")
+def test_workers_in_this_process(tmp_path: Path, handlers: None, capsys: pytest.CaptureFixture[str]) -> None:
+    def kill_one(pids: Callable[[], list[int]]) -> None:
+        until(lambda: len(pids()) == 2)
+        os.kill(pids()[0], signal.SIGKILL)
+        until(lambda: len(pids()) == 3)
+
+    assert supervised(tmp_path, 2, None, kill_one) == 0
+    assert capsys.readouterr().out == "a worker ended with -9, starting another\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")
+def test_a_change_in_this_process(tmp_path: Path, handlers: None, capsys: pytest.CaptureFixture[str]) -> None:
+    watched = tmp_path / "watched"
+    watched.mkdir()
+
+    def change(pids: Callable[[], list[int]]) -> None:
+        until(lambda: len(pids()) == 1)
+        (watched / "new.py").write_text("x = 1")
+        until(lambda: len(pids()) == 2)
+
+    assert supervised(tmp_path, 1, watched, change) == 0
+    assert capsys.readouterr().out == "a file has changed, starting anew\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")
+def test_the_code_of_a_process_that_ended(handlers: None) -> None:
+    assert Supervisor([sys.executable, "-c", "raise SystemExit(7)"], 1, None, print).run() == 7
