@@ -12,14 +12,14 @@ from openmessaging.broker.describe import describe_group, describe_queue
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Trim
 from openmessaging.broker.group import Group
-from openmessaging.broker.replaying import Replaying
+from openmessaging.broker.route_admin import RouteAdmin
 from openmessaging.filters import compile_condition
 from openmessaging.model.errors import error
 from openmessaging.model.schedule import ScheduleInfo, ScheduleSpec
 from openmessaging.model.spi import DelayedInfo, GroupInfo, QueueInfo, SubscriptionSpec
 
 
-class Admin(Replaying):
+class Admin(RouteAdmin):
     """Resource operations on a runner; each change returns once it is durable."""
 
     # ---- namespaces and queues -----------------------------------------------------------------------------------
@@ -184,6 +184,7 @@ class Admin(Replaying):
                 lambda engine, now_ms: engine.decide_create_group(now_ms, spec.destination, spec.group, config, starts)
             )
         elif spec.update and group.config != config:
+            runner.engine.routes.check_free(group.id)
             runner.change(
                 lambda engine, now_ms: engine.decide_update_group(
                     now_ms, spec.destination, spec.group, msgspec.to_builtins(config)
@@ -194,6 +195,7 @@ class Admin(Replaying):
             step = "Leave the filter out to use the group's, pass update=True to change it, or use another group"
             raise error(1418, f"filter: the group {spec.group} {have}", next_step=step, field="filter")
         group = runner.engine.queue(spec.destination).groups[spec.group]
+        runner.engine.routes.check_free(group.id, joining=True)
         group.condition()  # that of the queue, too
         return group
 

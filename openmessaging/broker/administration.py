@@ -79,7 +79,9 @@ class Administration(State):
         return Entry(now_ms, (ops.UpdateQueue(queue.id, config),))
 
     def decide_delete_queue(self, now_ms: int, name: str) -> Entry:
-        """Its groups go with it; their dead-letter queues stay, for what lies there was not handled. Raises 1404."""
+        """Its groups go with it; their dead-letter queues stay, for what lies there was not handled. Raises 1404, and
+        1400 for a queue that a route reads or fills."""
+        self.routes.check_unused(name)
         return Entry(now_ms, (ops.DeleteQueue(self.queue(name).id),))
 
     def decide_purge(self, now_ms: int, name: str) -> Entry:
@@ -135,8 +137,10 @@ class Administration(State):
         return Entry(now_ms, (ops.UpdateGroup(group.id, config),))
 
     def decide_delete_group(self, now_ms: int, queue: str, name: str) -> Entry:
-        """Its dead-letter queue stays. Raises 1404 when missing."""
-        return Entry(now_ms, (ops.DeleteGroup(self.group(queue, name).id),))
+        """Its dead-letter queue stays. Raises 1404 when missing, 1418 for the group of a route."""
+        group = self.group(queue, name)
+        self.routes.check_free(group.id)
+        return Entry(now_ms, (ops.DeleteGroup(group.id),))
 
     def decide_seek(self, now_ms: int, group: Group, to: str | Sequence[int | None]) -> Entry:
         """Move a group to `earliest`, `latest` or `offset:<n>` in every partition, or to an offset per partition (None:

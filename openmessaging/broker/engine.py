@@ -108,6 +108,11 @@ class Engine(Administration):
 
         The entry has no operations when there is nothing. Raises 1404 when the group was deleted.
         """
+        reception = self.receive(now_ms, group, max_messages, bound)
+        return expiry.with_copies(self, Entry(now_ms, reception.operations), group)
+
+    def receive(self, now_ms: int, group: Group, max_messages: int, bound: Bound) -> Reception:
+        """What `decide_receive` does, without copies of what expires. Raises 1404 when the group was deleted."""
         if self.groups.get(group.id) is not group:
             raise error(1404, f"the consumer group {group.name} was deleted", next_step="Subscribe again")
         reception = Reception(self.next_lease_id, group, now_ms, max_messages, bound, self.contents)
@@ -129,7 +134,7 @@ class Engine(Administration):
             self._serve(reception, group, cursors)
         if reception.sieve is not None:
             filtering.settle_missed(reception)
-        return expiry.with_copies(self, Entry(now_ms, reception.operations), group)
+        return reception
 
     def _serve(self, reception: Reception, group: Group, cursors: Sequence[Cursor]) -> None:
         """Lease from some cursors, in their order, until the reception wants no more."""

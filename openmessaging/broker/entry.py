@@ -17,6 +17,9 @@ from typing import Any
 import msgspec
 
 from openmessaging.broker.operation import Operation as Operation
+from openmessaging.broker.routed import CreateRoute as CreateRoute
+from openmessaging.broker.routed import DeleteRoute as DeleteRoute
+from openmessaging.broker.routed import Routed as Routed
 from openmessaging.broker.selection import Select as Select
 from openmessaging.broker.selection import Skip as Skip
 from openmessaging.broker.timed import CreateShelf as CreateShelf
@@ -328,6 +331,9 @@ AnyOperation = (
     | Select
     | Skip
     | HandOver
+    | CreateRoute
+    | DeleteRoute
+    | Routed
 )
 
 

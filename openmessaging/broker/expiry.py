@@ -38,19 +38,27 @@ def first_run(contents: Contents, partition_id: int, start: int, end: int, now_m
 
 def with_copies(engine: Engine, entry: Entry, group: Group) -> Entry:
     """An entry in which messages of a group expire, with copies of them for the queue's `expired_queue`, if any."""
-    name = group.queue.config.get("expired_queue")
-    expired = [operation for operation in entry.operations if isinstance(operation, Expire)]
-    if not name or not expired:
+    if not group.queue.config.get("expired_queue"):
         return entry
-    target = full_name(name, group.queue.namespace)
     draft = Draft(engine, engine.limits, entry.now_ms)
     draft.operations += entry.operations
+    add_copies(engine, draft, group)
+    return draft.entry()
+
+
+def add_copies(engine: Engine, draft: Draft, group: Group) -> None:
+    """Copies of the messages that expire in a draft for a group, for the queue's `expired_queue`, if any."""
+    name = group.queue.config.get("expired_queue")
+    expired = [operation for operation in draft.operations if isinstance(operation, Expire)]
+    if not name or not expired:
+        return
+    target = full_name(name, group.queue.namespace)
     if not draft.has_queue(target):
         if target.partition("://")[0] not in engine.namespaces:
-            return entry
+            return
         draft.create_queue(target, 1, {}, limited=False)
     facts: dict[str, Any] = {
-        f"{PREFIX}queue": group.queue.name, f"{PREFIX}group": group.name, f"{PREFIX}time": entry.now_ms
+        f"{PREFIX}queue": group.queue.name, f"{PREFIX}group": group.name, f"{PREFIX}time": draft.now_ms
     }  # fmt: skip
     records = []
     for each in expired:
@@ -60,6 +68,5 @@ def with_copies(engine: Engine, entry: Entry, group: Group) -> Entry:
             headers = record.headers or {}
             headers.pop("expireTime", None)  # it would expire there too
             records.append(record)
-    for batch in batches(records, entry.now_ms):
+    for batch in batches(records, draft.now_ms):
         draft.place(target, 0, batch)
-    return draft.entry()

@@ -21,7 +21,7 @@ MAX_BACKOFF_MS = 366 * 86_400_000
 class Group:
     """A group of one queue. `cursors` are in order of the partitions' numbers."""
 
-    __slots__ = ("by_partition", "config", "cursors", "expired", "id", "name", "queue", "turn", "turns")
+    __slots__ = ("by_partition", "config", "cursors", "expired", "id", "is_route", "name", "queue", "turn", "turns")
 
     def __init__(self, group_id: int, name: str, queue: Queue, config: GroupConfig, starts: list[int]) -> None:
         self.id = group_id
@@ -32,6 +32,8 @@ class Group:
         self.by_partition = {cursor.partition.id: cursor for cursor in self.cursors}
         self.expired = 0
         """Messages that expired before they were handed out."""
+        self.is_route = False
+        """Whether a route reads by it, and not consumers."""
         self.turn = 0  # the partition that is served first; soft state
         self.turns = Turns()
         """Whose turn it is among priorities; soft state."""

@@ -13,6 +13,7 @@ from typing import Literal
 from openmessaging.broker.compaction import Compactor
 from openmessaging.broker.entry import Entry
 from openmessaging.broker.reclaim import Reclaimer
+from openmessaging.broker.router import Router
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.writeback import Writeback
 from openmessaging.model.errors import OMSRuntimeException
@@ -56,6 +57,7 @@ class Maintenance:
         self._reclaimer = Reclaimer(runner)
         self.compactor = Compactor(runner)
         self._writeback = Writeback(runner.storage)
+        self.router = Router(runner)
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="openmessaging-upkeep", daemon=True)
@@ -67,6 +69,7 @@ class Maintenance:
         runner.on_dirty = self._on_dirty
         runner.alarm.on_urgent = self._on_urgent
         runner.alarm.on_soon = self._wake.set
+        self.router.on_ready = self._wake.set
 
     def start(self) -> None:
         """Start the thread."""
@@ -133,8 +136,10 @@ class Maintenance:
                 return
             now = clock.monotonic()
             due = min(next_round, self._commit_at, now + self._until_deadline())
-            if self.compactor.active:
+            if self.compactor.active or self.router.active:
                 due = now
+            elif (again := self.router.next_try()) is not None:
+                due = min(due, again)
             if self._flush_interval is not None:
                 due = min(due, next_sync)
             due = max(due, not_before)
@@ -176,6 +181,7 @@ class Maintenance:
             self._commit()
         with runner.lock:
             runner.tick_locked()
+        self.router.run()
         if self._commit_at == _AT_ONCE:
             self._commit()
         runner.storage.prepare()

@@ -187,7 +187,9 @@ class Reclaimer:
             return max(partition.start, partition.compacted)  # what is left of it was written again
         if partition.generation or partition.queue.compact:
             return partition.start
-        if partition.queue.config.get("retention", "consumed") == "consumed":
+        groups = partition.queue.groups.values()
+        only_routed = groups and all(group.is_route for group in groups)  # the source of a route keeps its messages
+        if partition.queue.config.get("retention", "consumed") == "consumed" and not only_routed:
             return max(partition.start, partition.consumed_before())
         return partition.start
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from openmessaging.broker import route
 from openmessaging.broker.copy import Copy
 from openmessaging.broker.group import Group
 from openmessaging.broker.hall import Prepared
@@ -102,6 +103,7 @@ class _State(msgspec.Struct, array_like=True, gc=False):
     transactions: _Transactions | None = None
     compactions: list[_Compaction] = []
     copies: list[Copy] = []
+    routes: list[route.Dumped] = []
 
 
 def dump(state: State) -> bytes:
@@ -119,6 +121,7 @@ def dump(state: State) -> bytes:
             _dump_transactions(state),
             [_Compaction(x.id, x.generation, x.compacted, x.holes, x.first_index) for x in compacted],
             [copy for _, copy in sorted(state.copies.items())],
+            route.dump(state.routes),
         )
     )
 
@@ -193,6 +196,7 @@ def load(state: State, data: bytes) -> None:
     if stored.time is not None:
         _load_time(state, stored.time)
     state.copies = {copy.name: copy for copy in stored.copies}
+    route.load(state, stored.routes)
     for compaction in stored.compactions:
         partition = state.partitions[compaction.partition_id]
         partition.generation = partition.indexed = compaction.generation

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from openmessaging.broker import entry as ops
-from openmessaging.broker import filtering
+from openmessaging.broker import filtering, route
 from openmessaging.broker import timed_state as timed
 from openmessaging.broker.copy import Copy
 from openmessaging.broker.cursor import Cursor
@@ -60,6 +60,7 @@ class State:
         self.prepared = PreparedMessages()
         self.once = Once()
         self.timetable = Timetable()
+        self.routes = route.StoredRoutes()
         self._queues_by_id: dict[int, Queue] = {}
         self._pending: deque[tuple[int, Partition, int]] = deque()  # (index, partition, end) not durable yet
         self._seen_later: int | None = None  # index of the entry being applied, when its messages are not visible yet
@@ -306,6 +307,8 @@ class State:
         group.by_partition[operation.partition_id] = group.cursors[old.partition.number] = new
         group.forget_keys(new.partition.base)
         self.woken.add(group.id)
+        if group.is_route and group.id in self.routes.by_group:  # what it reads again is no duplicate
+            self.routes.by_group[group.id].seen.clear()
 
     def open_hall(self, partition_id: int, start: int = 0, end: int = 0) -> Hall:
         """Put the hidden partition for prepared messages in."""
@@ -394,4 +397,7 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.Select: filtering.apply_select,
     ops.Skip: filtering.apply_skip,
     ops.HandOver: State._hand_over,
+    ops.CreateRoute: route.apply_create,
+    ops.DeleteRoute: route.apply_delete,
+    ops.Routed: route.apply_routed,
 }

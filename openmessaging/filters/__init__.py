@@ -5,5 +5,6 @@ condition.matches({"color": "red", "weight": 7})
 """
 
 from openmessaging.filters.condition import Condition, compile_condition
+from openmessaging.filters.expression import Expression, compile_expression
 
-__all__ = ["Condition", "compile_condition"]
+__all__ = ["Condition", "Expression", "compile_condition", "compile_expression"]

@@ -21,18 +21,23 @@ _FALSE = "False"
 
 
 class Code:
-    """The pieces of a condition's function.
+    """The pieces of a condition's function, or of one that gives an expression's value.
 
     `true` and `false` are expressions over the variables that `lines` set; these in turn use those of `properties` and
-    `headers`, by name, which the caller loads; `constants` are the function's globals.
+    `headers`, by name, which the caller loads; `constants` are the function's globals. Of a value only `value` is
+    there: its variable.
     """
 
-    def __init__(self, root: tree.Predicate) -> None:
+    def __init__(self, root: tree.Operand, *, is_value: bool = False) -> None:
         self.properties: dict[str, str] = {}
         self.headers: dict[str, str] = {}
         self.lines: list[str] = []
         self.constants: dict[str, Any] = {"NUMBERS": values.NUMBERS}
-        self.true, self.false = self._predicate(root)
+        self.true = self.false = self.value = ""
+        if is_value or not isinstance(root, tree.PREDICATES):
+            self.value = self._operand(root)
+        else:
+            self.true, self.false = self._predicate(root)
 
     def function(self, lines: list[str]) -> Callable[..., Any]:
         """The function that lines define, by the name `made`."""

@@ -79,12 +79,17 @@ def compile_condition(*texts: str) -> Condition:
 
 
 def _for_one(code: Code) -> Callable[..., bool | None]:
+    return evaluating(code, f"True if {code.true} else False if {code.false} else None")
+
+
+def evaluating(code: Code, result: str) -> Callable[..., Any]:
+    """A function of properties and header fields that returns what an expression of the code's variables gives."""
     loads = [f"    {name} = get({code.constant(key)})" for key, name in code.properties.items()]
     for key, name in code.headers.items():
         loads += _header_lines(code, key, name, "")
     steps = [f"    {line}" for line in code.lines]
-    end = f"    return True if {code.true} else False if {code.false} else None"
-    return code.function(["def made(properties, header):", "    get = properties.get", *loads, *steps, end])
+    start = ["def made(properties, header):", "    get = properties.get"]
+    return code.function([*start, *loads, *steps, f"    return {result}"])
 
 
 def _header_lines(code: Code, key: str, name: str, place: str) -> list[str]:

@@ -35,6 +35,18 @@ def parse(text: str) -> tree.Predicate:
     tags = _tags(found)
     if tags is not None:
         return tags
+    return _Reader(text).predicate(_root(text, found), 0)
+
+
+def parse_value(text: str) -> tree.Operand:
+    """The tree of an expression with any value; a condition's is true, false or NULL. Raises as `parse`."""
+    found = tokens(text)
+    if not found:
+        raise refused(text, "there is no expression", 0, 0, "Write one, as in price * 2")
+    return _Reader(text).value(_root(text, found))
+
+
+def _root(text: str, found: list[Token]) -> exp.Expr:
     try:
         parsed = Parser().parse(found, text)
     except ParseError as cause:
@@ -44,7 +56,7 @@ def parse(text: str) -> tree.Predicate:
     (root,) = parsed
     if root is None:
         raise refused(text, "there is no condition", 0, len(text))
-    return _Reader(text).predicate(root, 0)
+    return root
 
 
 def _tags(found: list[Token]) -> tree.Predicate | None:
@@ -86,6 +98,10 @@ class _Reader:
             return tree.Truth(operand=found, start=found.start, end=found.end)
         what = "a number or text is no condition"
         raise refused(self._text, what, found.start, found.end, "Compare it with something")
+
+    def value(self, node: exp.Expr) -> tree.Operand:
+        """Whatever stands there."""
+        return self._node(node, 0)
 
     def operand(self, node: exp.Expr, depth: int, *, number: bool = False) -> tree.Operand:
         """A value; a predicate only in parentheses."""
