@@ -45,6 +45,7 @@ IMPURE = {"asyncio", "time", "random", "secrets", "socket", "os", "threading", "
 PURE = {
     "model/": IMPURE,
     "filters/": IMPURE,
+    "routing/": IMPURE,
     "wire/": IMPURE,
     "broker/": IMPURE,
     "storage/": IMPURE - {"os", "threading"},

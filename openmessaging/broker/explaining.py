@@ -13,11 +13,9 @@ from openmessaging.broker.state import State
 from openmessaging.filters import compile_condition
 from openmessaging.model.batch import decode
 from openmessaging.model.message import Record
-from openmessaging.model.routing import KEY, Assign, Explanation, Operator, Verdict
+from openmessaging.model.routing import KEY, Assign, Explanation, Operator, Sample, Transform, Verdict
 from openmessaging.routing.steps import Seen, Subject, step_of
 from openmessaging.routing.text import show_operator
-
-UNKNOWN = "unknown"
 
 
 def explain(state: State, now_ms: int, queue: str, message: bytes) -> list[Explanation]:
@@ -36,13 +34,15 @@ def _explain(state: State, now_ms: int, queue: str, record: Record) -> list[Expl
         subject = _subject(queue, now_ms, record)
         steps = _queue_filter(state, queue, subject)
         for number, operator in enumerate(route.definition.operators):
-            if steps and steps[-1].verdict in ("drops", UNKNOWN):
+            if steps and steps[-1].verdict == "drops":
                 break
             steps.append(_verdict(route, operator, number, subject, now_ms))
-        end = steps[-1].verdict if steps else "passes"
-        targets = [] if end == "drops" else list(route.definition.targets)
+            if isinstance(operator, Transform):
+                break
+        dropped = bool(steps) and steps[-1].verdict == "drops"
+        targets = [] if dropped else list(route.definition.targets)
         then: list[Explanation] = []
-        if end != UNKNOWN:
+        if not route.definition.functions:
             for target in targets:
                 then += _explain(state, now_ms, target, changed_record(record, subject))
         found.append(Explanation(route.definition.name, queue, steps, targets, then))
@@ -61,7 +61,9 @@ def _queue_filter(state: State, queue: str, subject: Subject) -> list[Verdict]:
 def _verdict(route: StoredRoute, operator: Operator, number: int, subject: Subject, now_ms: int) -> Verdict:
     text, step = show_operator(operator), step_of(operator, number)
     if step is None:
-        return Verdict(text, UNKNOWN, "the function decides, where it runs")
+        return Verdict(text, "unknown", "the function decides, where it runs; then follow the operators behind it")
+    if isinstance(operator, Sample) and not subject.text(operator.by):
+        return Verdict(text, "unknown", "the id decides, which the message gets when it is sent")
     before = subject.key, dict(subject.properties or {})
     if not step(subject, _seen(route, now_ms)):
         return Verdict(text, "drops")
@@ -75,7 +77,7 @@ def _changes(text: str, operator: Assign, before: tuple[str | None, dict[str, An
     new: dict[str, Any] = {**(subject.properties or {}), KEY: subject.key}
     changed = [name for name in operator.values if old.get(name) != new.get(name)]
     detail = ", ".join(f"{name}: {_shown(old.get(name))} -> {_shown(new.get(name))}" for name in changed)
-    return Verdict(text, "changes" if changed else "passes", detail)
+    return Verdict(text, "changes", detail) if changed else Verdict(text, "passes")
 
 
 def _shown(value: Any) -> str:

@@ -19,8 +19,6 @@ from openmessaging.model.message import Record
 from openmessaging.model.routing import Route
 from openmessaging.routing.steps import Subject
 
-HOPS = "route.hops"
-"""Property that says which way a message came, with `trace`."""
 MIN_RUN = 8
 """Neighbours from which on they become a batch with the header of theirs."""
 Place = tuple[str, int, int | None]
@@ -46,7 +44,7 @@ class Member(NamedTuple):
 
 
 def pieces(contents: Contents, partition: Partition, ranges: Iterable[tuple[int, int]]) -> Iterator[Piece]:
-    """The stored batches that hold ranges of offsets, in order, each once. Raises OMSRuntimeException 1501 for damage."""
+    """The stored batches that hold ranges of offsets, in order, each once. Raises OMSRuntimeException 1501."""
     piece: Piece | None = None
     for start, end in ranges:
         at = start
@@ -172,14 +170,3 @@ def changed_record(record: Record, subject: Subject) -> Record:
     if not subject.changed:
         return record
     return Record(record.data, subject.key, subject.properties or None, record.headers)
-
-
-def with_hop(route: Route, queue: str, number: int, offset: int, properties: dict[str, Any] | None) -> dict[str, Any]:
-    """Properties with one more hop."""
-    hop = f"{_bare(route.name)}({_bare(queue)}/{number}/{offset})"
-    before = (properties or {}).get(HOPS)
-    return {**(properties or {}), HOPS: f"{before} {hop}" if isinstance(before, str) else hop}
-
-
-def _bare(name: str) -> str:
-    return name.partition("://")[2]

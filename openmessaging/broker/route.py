@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from openmessaging.broker.routed import CreateRoute, DeleteRoute, Routed
-from openmessaging.model.errors import error
 from openmessaging.filters import compile_condition
+from openmessaging.model.errors import error
 from openmessaging.model.routing import Deduplicate, Route
 from openmessaging.routing.leading import behind_filter, leading_filter
 from openmessaging.routing.steps import DIGEST_BYTES, Step, step_of

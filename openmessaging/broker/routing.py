@@ -1,7 +1,7 @@
 """Routes, decided: made, removed, and taken one step further, each in one entry.
 
 A step receives for the route's group as any consumer would, forwards what the operators let pass, and settles it: the
-log has all of that or nothing. Routes with functions take their steps elsewhere, see `openmessaging.runtime.aio.router`.
+log has all of that or nothing. Routes with functions take their steps elsewhere, see `runtime/aio/router.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from openmessaging.broker.entry import (
     Settle,
     Skip,
 )
-from openmessaging.broker.forwarding import Forwarding, Member, Piece, changed_record, members_of, pieces, with_hop
+from openmessaging.broker.forwarding import Forwarding, Member, Piece, changed_record, members_of, pieces
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.reception import Bound
@@ -37,6 +37,7 @@ from openmessaging.model.message import Record
 from openmessaging.model.routing import Route, RouteInfo
 from openmessaging.model.spi import GroupConfig
 from openmessaging.routing.checking import check_route
+from openmessaging.routing.hops import with_hop
 from openmessaging.routing.leading import leading_filter
 from openmessaging.routing.steps import Subject
 
@@ -197,8 +198,8 @@ class _Step:
 
     def _trace(self, subject: Subject, piece: Piece, offset: int) -> None:
         if self._route.definition.trace:
-            number, queue = piece.partition.number, self._group.queue.name
-            subject.properties = with_hop(self._route.definition, queue, number, offset, subject.properties)
+            number = piece.partition.number
+            subject.properties = with_hop(self._route.definition, number, offset, subject.properties)
             subject.changed = True
 
     def _seen(self, digest: bytes, window: float) -> bool:

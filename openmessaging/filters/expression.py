@@ -30,8 +30,8 @@ class Expression:
 
 @lru_cache(maxsize=_CACHED)
 def compile_expression(text: str) -> Expression:
-    """The expression of a text, in the grammar of conditions: a property, `header.<field>`, a constant, arithmetic, or a
-    condition, whose value is true, false or NULL. The latest are kept.
+    """The expression of a text, in the grammar of conditions: a property, `header.<field>`, a constant, arithmetic, or
+    a condition, whose value is true, false or NULL. The latest are kept.
 
     Raises OMSRuntimeException 1418 (field `filter`) with a mark below the place in the text that is wrong.
     """

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from openmessaging.model.replay import BlockingReplays, Refused
+from openmessaging.model.routing import BlockingRoutes
 from openmessaging.model.schedule import BlockingSchedules
 from openmessaging.model.spi import (
     Capability,
@@ -70,7 +71,7 @@ class BlockingSubscription(Protocol):
         ...
 
 
-class BlockingDriver(BlockingReplays, BlockingSchedules, Protocol):
+class BlockingDriver(BlockingReplays, BlockingRoutes, BlockingSchedules, Protocol):
     """A messaging system reached by one access point, see `Driver`."""
 
     capabilities: frozenset[Capability]

@@ -18,6 +18,7 @@ from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.batch import Batch
 from openmessaging.model.replay import Delivery as Delivery
 from openmessaging.model.replay import Replays
+from openmessaging.model.routing import Routes
 from openmessaging.model.schedule import Schedules
 from openmessaging.model.settings import Backoff as Backoff
 from openmessaging.model.settings import GroupConfig as GroupConfig
@@ -59,6 +60,8 @@ class Capability(StrEnum):
     SCHEDULE = "schedule"
     """Messages are sent by the system itself, at intervals or by cron."""
     FILTER = "filter"
+    ROUTING = "routing"
+    """Routes from a queue through operators to queues; those without functions run where the messages are."""
 
 
 class Durability(StrEnum):
@@ -153,7 +156,7 @@ class GroupInfo(msgspec.Struct, frozen=True):
     """Messages that expired before they were handed out."""
 
 
-class Driver(Replays, Schedules, Protocol):
+class Driver(Replays, Routes, Schedules, Protocol):
     """A messaging system reached by one access point."""
 
     capabilities: frozenset[Capability]

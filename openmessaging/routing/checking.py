@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from openmessaging.model.destination import check_name
 from openmessaging.model.errors import OMSRuntimeException, bad_format, error
 from openmessaging.model.key_value import KeyValue
 from openmessaging.model.routing import KEY, Assign, Deduplicate, Operator, Route, Sample, Transform
@@ -58,6 +59,10 @@ def check_route(route: Route, others: Iterable[Route]) -> None:
     """Raises as `check_operators`, and OMSRuntimeException 1418 for targets that are none, too many or twice the same,
     and for a route that closes a circle with the others, which it names."""
     check_operators(route.operators)
+    check_name(route.group, "group")
+    if route.name.partition("://")[0] != route.source.partition("://")[0]:
+        step = "Leave the namespace out of the route's name"
+        raise error(1418, f"{route.name} is not in the namespace of {route.source}", next_step=step, field="name")
     if not 0 < len(route.targets) <= MAX_TARGETS or len(set(route.targets)) < len(route.targets):
         text = f"a route has 1 to {MAX_TARGETS} different targets, not {', '.join(route.targets) or 'none'}"
         raise error(1418, text, field="targets")

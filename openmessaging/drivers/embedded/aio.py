@@ -13,6 +13,7 @@ from openmessaging.broker.wakeups import Receiver, Wake
 from openmessaging.drivers.embedded.sender import LoopSender, call_in
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
 from openmessaging.model.replay import CopyInfo, Refused, TableView
+from openmessaging.model.routing import Explanation, Route, RouteInfo
 from openmessaging.model.schedule import ScheduleInfo, ScheduleSpec
 from openmessaging.model.spi import (
     DelayedInfo,
@@ -237,6 +238,26 @@ class EmbeddedDriver:
     async def close_view(self, view_id: int) -> None:
         """It is not needed any more."""
         self._blocking.close_view(view_id)
+
+    async def create_route(self, route: Route, start: str) -> None:
+        """Add a route."""
+        await asyncio.to_thread(self._blocking.create_route, route, start)
+
+    async def delete_route(self, name: str) -> None:
+        """Remove a route with its group."""
+        await asyncio.to_thread(self._blocking.delete_route, name)
+
+    async def list_routes(self, namespace: str) -> list[RouteInfo]:
+        """The routes of a namespace, by name."""
+        return self._blocking.list_routes(namespace)
+
+    async def describe_route(self, name: str) -> RouteInfo:
+        """Raises 1404 when missing."""
+        return self._blocking.describe_route(name)
+
+    async def explain_route(self, queue: str, message: bytes) -> list[Explanation]:
+        """What the routes of a queue would do with a message."""
+        return await asyncio.to_thread(self._blocking.explain_route, queue, message)
 
     async def delete_group(self, queue: str, group: str) -> None:
         """Raises 1404 when missing."""

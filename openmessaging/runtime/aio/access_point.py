@@ -23,6 +23,7 @@ from openmessaging.runtime.aio.producer import Producer
 from openmessaging.runtime.aio.pull import PullConsumer
 from openmessaging.runtime.aio.push import PushConsumer
 from openmessaging.runtime.aio.resources import ResourceManager
+from openmessaging.runtime.aio.router import Function, Router
 from openmessaging.runtime.aio.service import ServiceEndpoint
 from openmessaging.runtime.aio.stream import StreamingConsumer
 from openmessaging.runtime.aio.table import Table
@@ -274,6 +275,22 @@ class AccessPoint:
     def create_streaming_consumer(self) -> StreamingConsumer:
         """A consumer that walks partitions both ways and leaves groups alone."""
         return StreamingConsumer(self)
+
+    def create_router(
+        self, functions: Mapping[str, Function], *, concurrency: int = 1, batch_size: int = 100
+    ) -> Router:
+        """What runs the routes of the current namespace whose functions it has, while it is started; routes may come
+        and go meanwhile. Several, in any processes, share the messages.
+
+        Args:
+            functions: by the names that routes call. A function gets a message, which it may change, and returns it,
+                another one, bytes (a new body), a list of these, or None (it is dropped). It may be a coroutine
+                function for asyncio. What it raises: the message comes again later, or as `Retry` and `Reject` say.
+                It may be called again for a message; what it returned is stored once.
+            concurrency: calls at work at once, per route; messages of a key come in order in any case.
+            batch_size: most messages that are committed together.
+        """
+        return Router(self, functions, concurrency=concurrency, batch_size=batch_size)
 
     def table(self, queue: str) -> Table:
         """A queue as a table: of each key the newest message. Raises OMSRuntimeException 1418 for an invalid name."""

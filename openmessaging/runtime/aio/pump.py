@@ -140,7 +140,7 @@ class Pump:
             contexts.extend(run_pre(interceptors, PRE_RECEIVE, message) for message in unit)
             await self._listen(unit, contexts)
         except Exception as failure:
-            self._failed(unit, failure)
+            fail(unit, failure)
             for message, context in zip(unit, contexts, strict=False):
                 run_post(interceptors, ON_ERROR, message, context, failure)
         except BaseException:
@@ -162,7 +162,7 @@ class Pump:
                 await self._listen([unit[index] for index in part], [contexts[index] for index in part])
             if len(rest) == 1:
                 message = unit[rest[0]]
-                self._failed([message], failure)
+                fail([message], failure)
                 run_post(interceptors, ON_ERROR, message, contexts[rest[0]], failure)
             return
         if self._consumer.auto_ack:
@@ -176,22 +176,6 @@ class Pump:
                 lease.ack([offset for offset in offsets if offset in lease.pending])
             except OMSRuntimeException as failure:
                 logger.warning("a message will be delivered again: %s", failure)
-
-    def _failed(self, unit: Unit, failure: BaseException) -> None:
-        logger.info("a listener failed, %d message(s) go back: %r", len(unit), failure)
-        for lease, offsets in by_lease(unit):
-            pending = [offset for offset in offsets if offset in lease.pending]
-            try:
-                if not pending:
-                    continue
-                if isinstance(failure, Reject):
-                    lease.reject(pending, failure.reason)
-                elif isinstance(failure, Retry):
-                    lease.nack(pending, failure.delay, failure.reason)
-                else:
-                    lease.nack(pending, None, f"{type(failure).__name__}: {failure}")
-            except OMSRuntimeException as late:
-                logger.warning("a message will be delivered again: %s", late)
 
     def _renew(self) -> None:
         """Let leases last, but not those of a listener that has been at work for more than `max_processing`."""
@@ -264,6 +248,24 @@ def give_back(messages: Sequence[ReceivedMessage]) -> None:
     if messages:
         for lease, offsets in by_lease(messages):
             lease.release(offsets)
+
+
+def fail(unit: Unit, failure: BaseException) -> None:
+    """Give messages back that a listener failed on, in the way that it asked for."""
+    logger.info("a listener failed, %d message(s) go back: %r", len(unit), failure)
+    for lease, offsets in by_lease(unit):
+        pending = [offset for offset in offsets if offset in lease.pending]
+        try:
+            if not pending:
+                continue
+            if isinstance(failure, Reject):
+                lease.reject(pending, failure.reason)
+            elif isinstance(failure, Retry):
+                lease.nack(pending, failure.delay, failure.reason)
+            else:
+                lease.nack(pending, None, f"{type(failure).__name__}: {failure}")
+        except OMSRuntimeException as late:
+            logger.warning("a message will be delivered again: %s", late)
 
 
 def halves(indices: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:

@@ -6,20 +6,21 @@ Source: runtime interface 1.0.0, "resource manager"; describe, update, purge and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from openmessaging.model.destination import check_namespace
 from openmessaging.model.errors import error, unsupported
 from openmessaging.model.spi import Capability, DelayedInfo, GroupInfo, QueueInfo
 from openmessaging.runtime.streams import stream_name
 from openmessaging.runtime.threads.replay import Replay
+from openmessaging.runtime.threads.routing import Routing
 from openmessaging.runtime.threads.schedules import Schedules
 
 if TYPE_CHECKING:
     from openmessaging.runtime.threads.access_point import AccessPoint
 
 
-class ResourceManager(Replay, Schedules):
+class ResourceManager(Replay, Routing, Schedules):
     """Reached by `access_point.resource_manager()`. Queue names are bare or full."""
 
     def __init__(self, access_point: AccessPoint) -> None:
@@ -135,7 +136,3 @@ class ResourceManager(Replay, Schedules):
         1405."""
         found = [(queue, self.get_filter(queue)) for queue in sorted(self.list_queues(namespace))]
         return {queue: sql for queue, sql in found if sql}
-
-    def routing(self, source: str, target: str) -> NoReturn:
-        """Not provided yet: raises OMSUnsupportException."""
-        raise unsupported(f"routing ({source} to {target})", next_step="Consume from the source and send to the target")
