@@ -37,13 +37,14 @@ demo: $(STAMP) ## the main job: 20,000 real flights through a queue, the process
 	@echo "demo: oms demo"
 	@.venv/bin/oms demo
 
-simulate: $(STAMP) ## log, broker, order, filters, transactions, time on a disk with faults, from seeds: SEEDS=1000, or SEED=n to replay one
+simulate: $(STAMP) ## log, broker, order, filters, transactions, time, routes on a disk with faults, from seeds: SEEDS=1000, or SEED=n to replay one
 	$(PY) -m openmessaging.simulation.storage $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.broker $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.order $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.filters $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.transactions $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.time $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	$(PY) -m openmessaging.simulation.routing $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 soak: $(STAMP) ## the long loops: kill -9, many threads and tasks, 10,000 conditions answered by SQLite too
 	$(PY) -m tests.durability.kill_loop --kills 200

@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from openmessaging import blocking, testing
+    from openmessaging import blocking, routing, testing
     from openmessaging.app.application import App
     from openmessaging.app.codec import Codec, JsonCodec, MessagePackCodec
     from openmessaging.app.dependency import Depends
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from openmessaging.runtime.aio.received import ReceivedMessage
     from openmessaging.runtime.aio.requests import ReplyStream
     from openmessaging.runtime.aio.resources import ResourceManager
+    from openmessaging.runtime.aio.router import Router
     from openmessaging.runtime.aio.service import ServiceEndpoint
     from openmessaging.runtime.aio.stream import StreamingConsumer, StreamingIterator
     from openmessaging.runtime.aio.table import LiveTable, Table
@@ -104,6 +105,7 @@ _WHERE = {
     "Request": "runtime.rpc",
     "ResourceManager": "runtime.aio.resources",
     "Retry": "runtime.verdict",
+    "Router": "runtime.aio.router",
     "ScheduleInfo": "model.schedule",
     "SendResult": "runtime.result",
     "ServiceEndpoint": "runtime.aio.service",
@@ -166,6 +168,7 @@ __all__ = [
     "Request",
     "ResourceManager",
     "Retry",
+    "Router",
     "ScheduleInfo",
     "SendResult",
     "ServiceEndpoint",
@@ -182,6 +185,7 @@ __all__ = [
     "TransactionalResult",
     "blocking",
     "connect",
+    "routing",
     "testing",
 ]
 
@@ -190,7 +194,7 @@ def __getattr__(name: str) -> Any:
     """Load a public name on first use (PEP 562)."""
     if name in _WHERE:
         value = getattr(importlib.import_module(f"openmessaging.{_WHERE[name]}"), name)
-    elif name in ("blocking", "testing"):
+    elif name in ("blocking", "routing", "testing"):
         value = importlib.import_module(f"openmessaging.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from openmessaging.runtime.threads.received import ReceivedMessage
     from openmessaging.runtime.threads.requests import ReplyStream
     from openmessaging.runtime.threads.resources import ResourceManager
+    from openmessaging.runtime.threads.router import Router
     from openmessaging.runtime.threads.service import ServiceEndpoint
     from openmessaging.runtime.threads.stream import StreamingConsumer, StreamingIterator
     from openmessaging.runtime.threads.table import LiveTable, Table
@@ -41,6 +42,7 @@ _WHERE = {
     "ReceivedMessage": "received",
     "ReplyStream": "requests",
     "ResourceManager": "resources",
+    "Router": "router",
     "ServiceEndpoint": "service",
     "StreamingConsumer": "stream",
     "StreamingIterator": "stream",
@@ -61,6 +63,7 @@ __all__ = [
     "ReceivedMessage",
     "ReplyStream",
     "ResourceManager",
+    "Router",
     "ServiceEndpoint",
     "StreamingConsumer",
     "StreamingIterator",

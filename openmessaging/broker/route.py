@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 MAX_SEEN = 100_000
 """Digests that a route remembers; beyond it the oldest is forgotten before its time. About 15 MB."""
-NEW_ROUTE = 0
-"""Woken, as a group of this id would be, when a route comes into being."""
 
 
 class StoredRoute:
@@ -72,10 +70,13 @@ class StoredRoutes:
         """By full name."""
         self.by_group: dict[int, StoredRoute] = {}
         """By the id of their group."""
+        self.fresh: set[int] = set()
+        """Ids of the groups of routes that came into being; soft: whoever runs routes takes them out."""
 
     def add(self, route: StoredRoute) -> None:
         """Put a route in."""
         self.by_name[route.definition.name] = self.by_group[route.group_id] = route
+        self.fresh.add(route.group_id)
 
     def of_queue(self, queue: str) -> list[StoredRoute]:
         """The routes that read a queue, by name."""
@@ -136,7 +137,6 @@ def _add(state: State, definition: dict[str, Any], group_id: int) -> StoredRoute
 def apply_create(state: State, operation: CreateRoute, _: int) -> None:
     """A route comes into being."""
     _add(state, operation.definition, operation.group_id)
-    state.woken.add(NEW_ROUTE)
 
 
 def apply_delete(state: State, operation: DeleteRoute, _: int) -> None:

@@ -17,6 +17,7 @@ class RouteAdmin(Replaying):
         check_operators(route.operators)  # while nobody waits: it may load the parser
         starts = self._offsets(route.source, start) if route.source in self.runner.engine.queues else None
         self.runner.change(lambda engine, now_ms: routing.decide_create(engine, now_ms, route, start, starts))
+        self.runner.alarm.on_soon()  # upkeep has something to do
 
     def delete_route(self, name: str) -> None:
         """Remove a route with its group. Raises 1404."""

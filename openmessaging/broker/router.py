@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from openmessaging.broker import routing
-from openmessaging.broker.route import NEW_ROUTE, StoredRoute
+from openmessaging.broker.route import StoredRoute
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.wakeups import Wake
 from openmessaging.model.errors import OMSRuntimeException
@@ -33,12 +33,11 @@ class Router:
         """Ids of groups whose route failed, and when it is tried again."""
         self.on_ready: Wake = _nothing
         """There is something to do; called under the runner's lock."""
-        self._wake(NEW_ROUTE)
 
     @property
     def active(self) -> bool:
         """Whether there may be something to do at once."""
-        return bool(self._ready)
+        return bool(self._ready or self._runner.engine.routes.fresh)
 
     def next_try(self) -> float | None:
         """When a route that failed is tried again, by the monotonic clock."""
@@ -51,26 +50,25 @@ class Router:
         end = now + PATIENCE
         for _ in range(STEPS):
             with self._runner.lock:
-                for group_id in [group_id for group_id, again in self._failed.items() if again <= now]:
-                    del self._failed[group_id]
-                    self._ready[group_id] = None
-                if not self._ready or self._runner.closed:
+                if self._runner.closed or (group_id := self._next_locked(now)) is None:
                     return
-                group_id = next(iter(self._ready))
-                del self._ready[group_id]
-                if group_id == NEW_ROUTE:
-                    self._welcome()
-                    continue
                 route = self._runner.engine.routes.by_group.get(group_id)
             if route is not None and not route.definition.functions:
                 self._step(route)
             if clock.monotonic() >= end:
                 return
 
-    def _welcome(self) -> None:
-        """Look after all routes there are, and be told of the next one."""
-        self._ready.update(dict.fromkeys(self._runner.engine.routes.by_group))
-        self._runner.receivers.add(NEW_ROUTE, partial(self._wake, NEW_ROUTE))
+    def _next_locked(self, now: float) -> int | None:
+        """The group whose turn it is."""
+        again = [group_id for group_id, when in self._failed.items() if when <= now]
+        for group_id in again:
+            del self._failed[group_id]
+        fresh = self._runner.engine.routes.fresh
+        self._ready.update(dict.fromkeys([*again, *sorted(fresh)]))
+        fresh.clear()
+        first = next(iter(self._ready), None)
+        self._ready.pop(first, None)  # type: ignore[arg-type]
+        return first
 
     def _step(self, route: StoredRoute) -> None:
         try:
@@ -88,7 +86,8 @@ class Router:
         now_ms = runner.tick_locked()
         if runner.engine.routes.by_group.get(route.group_id) is not route:
             return  # it was deleted
-        entry = routing.decide_step(runner.engine, route, now_ms, runner.contents.reach(routing.MAX_BYTES))
+        bound = runner.contents.reach(routing.MAX_BYTES)
+        entry = routing.decide_step(runner.engine, route, now_ms, bound, routing.MAX_MESSAGES)
         if entry.operations:
             runner.stage_locked(entry, reserved=False)
             runner.alarm.on_urgent()

@@ -109,8 +109,8 @@ def describe(engine: Engine, route: StoredRoute) -> RouteInfo:
     return RouteInfo(route.definition, group.name, group.lag(), *counts, group.dead_letter_queue, route.trouble)
 
 
-def decide_step(engine: Engine, route: StoredRoute, now_ms: int, bound: Bound, messages: int = MAX_MESSAGES) -> Entry:
-    """Take the next messages through a route; no operation when there is nothing.
+def decide_step(engine: Engine, route: StoredRoute, now_ms: int, bound: Bound, messages: int) -> Entry:
+    """Take the next messages through a route, at most so many; no operation when there is nothing.
 
     Raises OMSRuntimeException 1501 for damage in the log.
     """

@@ -1,8 +1,6 @@
 """Routing: what a route is made of.
 
-from openmessaging import routing
-
-await manager.create_routing("big", "orders", "audit", [routing.Filter("amount > 1000")])
+await manager.create_routing("big", "orders", "audit", [oms.routing.Filter("amount > 1000")])
 """
 
 from openmessaging.model.routing import (

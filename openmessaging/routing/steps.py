@@ -5,7 +5,7 @@ Nothing here knows where messages lie; what was seen before is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
@@ -52,16 +52,11 @@ Step = Callable[[Subject, Seen], bool]
 """Whether the message goes on."""
 
 
-def steps_of(operators: Sequence[Operator]) -> list[Step]:
-    """What operators do, in order. Those that call a function are not among them.
+def step_of(operator: Operator, number: int) -> Step | None:
+    """What an operator at a place of a route does; None when it calls a function.
 
     Raises OMSRuntimeException 1418 for a condition or expression that is wrong.
     """
-    return [step for number, operator in enumerate(operators) if (step := step_of(operator, number)) is not None]
-
-
-def step_of(operator: Operator, number: int) -> Step | None:
-    """What an operator at a place does; None when it calls a function."""
     match operator:
         case Filter():
             matches = compile_condition(operator.condition).matches

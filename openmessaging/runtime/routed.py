@@ -10,11 +10,13 @@ from typing import Any
 import google_crc32c
 
 from openmessaging.model.batch import (
+    ATTRIBUTES_AT,
     EXPIRES,
     KEYED,
     OWN_IDS,
     PRODUCER_BITS,
     SEQUENCE_BITS,
+    Batch,
     encode,
     encode_shared,
     make_id,
@@ -24,7 +26,7 @@ from openmessaging.model.headers import DEFAULT_PRIORITY
 from openmessaging.model.message import Message, Record
 from openmessaging.model.routing import Route
 from openmessaging.model.spi import OutgoingBatch
-from openmessaging.model.timing import expires_ms
+from openmessaging.model.timing import Timing, expires_ms
 from openmessaging.routing.hops import with_hop
 from openmessaging.routing.steps import Step, Subject
 from openmessaging.runtime import wall
@@ -118,10 +120,12 @@ class Outgoing:
     def batches(self) -> list[OutgoingBatch]:
         """All of it, encoded."""
         now_ms = wall.time_ns() // 1_000_000
-        return [
-            OutgoingBatch(name, number, _encoded(records, now_ms), priority)
-            for (name, number, priority), records in self._found.items()
-        ]
+        found: list[OutgoingBatch] = []
+        for (name, number, priority), records in self._found.items():
+            batch = _encoded(records, now_ms)
+            timing = Timing(expires=True) if batch.head[ATTRIBUTES_AT] & EXPIRES else None
+            found.append(OutgoingBatch(name, number, batch, priority, timing))
+        return found
 
     def _stored(self, source: Message, message: Message) -> Record:
         record = checked_record(message, self._max_body_bytes, once=True)
@@ -135,7 +139,7 @@ class Outgoing:
         return Record(record.data, record.message_key, properties or None, own)
 
 
-def _encoded(records: Sequence[Record], now_ms: int) -> Any:
+def _encoded(records: Sequence[Record], now_ms: int) -> Batch:
     attributes = OWN_IDS
     if any(record.message_key is not None for record in records):
         attributes |= KEYED

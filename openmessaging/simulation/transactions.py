@@ -302,19 +302,25 @@ def _names(delivery: Delivery) -> list[tuple[int, str]]:
     ]
 
 
-def run_seed(seed: int) -> tuple[str, TransactionRun | None, BaseException | None]:
+def run_seed(
+    seed: int, kind: type[TransactionRun] | None = None
+) -> tuple[str, TransactionRun | None, BaseException | None]:
     """The trace hash of a seed, or what went wrong with it."""
     run = None
     try:
-        run = TransactionRun(seed)
+        run = (kind or TransactionRun)(seed)
         return run.run(), run, None
     except Exception as failure:
         return "", run, failure
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(
+    arguments: list[str] | None = None, kind: type[TransactionRun] | None = None, description: str | None = None
+) -> int:
     """Run seeds; returns the exit code: 1 when an effect was halved, doubled or lost."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description or __doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=100, help="how many, from --first on")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, help="only this one, told in detail")
@@ -322,7 +328,7 @@ def main(arguments: list[str] | None = None) -> int:
     seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
     failed = crashes = 0
     for seed in seeds:
-        _, run, failure = run_seed(seed)
+        _, run, failure = run_seed(seed, kind)
         crashes += run.crashes if run is not None else 0
         if failure is not None:
             failed += 1

@@ -3,7 +3,7 @@
 import pytest
 
 from openmessaging import connect
-from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, OMSUnsupportException
+from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException
 
 
 async def code_of(call, *arguments: object, **settings: object) -> int:
@@ -50,8 +50,6 @@ async def test_queues(memory: str) -> None:
             assert await code_of(call, "never") == 1404
         await manager.delete_queue("orders")
         assert await manager.list_queues() == set()
-        with pytest.raises(OMSUnsupportException, match="routing"):
-            await manager.routing("a", "b")
 
 
 async def test_groups(memory: str) -> None:

@@ -4,7 +4,7 @@
 import pytest
 
 from openmessaging.blocking import connect
-from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, OMSUnsupportException
+from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException
 
 
 def code_of(call, *arguments: object, **settings: object) -> int:
@@ -51,8 +51,6 @@ def test_queues(memory: str) -> None:
             assert code_of(call, "never") == 1404
         manager.delete_queue("orders")
         assert manager.list_queues() == set()
-        with pytest.raises(OMSUnsupportException, match="routing"):
-            manager.routing("a", "b")
 
 
 def test_groups(memory: str) -> None:
