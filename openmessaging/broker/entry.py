@@ -16,6 +16,9 @@ from typing import Any
 
 import msgspec
 
+from openmessaging.broker.copied import AdvanceCopy as AdvanceCopy
+from openmessaging.broker.copied import CreateCopy as CreateCopy
+from openmessaging.broker.copied import EndCopy as EndCopy
 from openmessaging.broker.operation import Operation as Operation
 from openmessaging.broker.routed import CreateRoute as CreateRoute
 from openmessaging.broker.routed import DeleteRoute as DeleteRoute
@@ -255,31 +258,6 @@ class Remember(Operation, tag=35, frozen=True):
     key: str | None
     window_ms: int
     """How long keys of this queue are remembered."""
-
-
-class CreateCopy(Operation, tag=52, frozen=True):
-    """Copying from a queue to another begins: an offset per partition to begin and to end with."""
-
-    name: str
-    source: str
-    target: str
-    starts: list[int]
-    ends: list[int]
-    keep: bool
-
-
-class AdvanceCopy(Operation, tag=53, frozen=True):
-    """The batches of this entry are copies; how far a partition is copied by now."""
-
-    name: str
-    number: int
-    offset: int
-
-
-class EndCopy(Operation, tag=54, frozen=True):
-    """A copy is complete or given up, and forgotten."""
-
-    name: str
 
 
 class HandOver(Operation, tag=70, frozen=True):
