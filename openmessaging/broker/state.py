@@ -12,10 +12,9 @@ from typing import Any
 
 import msgspec
 
+from openmessaging.broker import copy, filtering, route
 from openmessaging.broker import entry as ops
-from openmessaging.broker import filtering, route
 from openmessaging.broker import timed_state as timed
-from openmessaging.broker.copy import Copy
 from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.entry import Entry
 from openmessaging.broker.group import Group
@@ -50,7 +49,7 @@ class State:
         self.groups: dict[int, Group] = {}
         self.leases: dict[int, HeldLease] = {}
         self.next_queue_id = self.next_partition_id = self.next_group_id = self.next_lease_id = 1
-        self.copies: dict[str, Copy] = {}
+        self.copies: dict[str, copy.Copy] = {}
         """By name."""
         self.woken: set[int] = set()
         """Ids of groups that may have got something to receive; whoever wakes receivers takes them out."""
@@ -342,17 +341,6 @@ class State:
             partition.generation, partition.compacted = operation.number, operation.end
             partition.holes, partition.first_index = operation.holes, operation.first_index
 
-    def _create_copy(self, operation: ops.CreateCopy, _: int) -> None:
-        x = operation
-        self.copies[x.name] = Copy(x.name, x.source, x.target, list(x.starts), list(x.ends), x.keep)
-
-    def _advance_copy(self, operation: ops.AdvanceCopy, _: int) -> None:
-        if (copy := self.copies.get(operation.name)) is not None:
-            copy.positions[operation.number] = operation.offset
-
-    def _end_copy(self, operation: ops.EndCopy, _: int) -> None:
-        self.copies.pop(operation.name, None)
-
 
 def merged(config: GroupConfig, changes: dict[str, Any]) -> GroupConfig:
     """Settings with some replaced. Raises msgspec.ValidationError for a wrong type."""
@@ -391,9 +379,9 @@ _APPLY: dict[type[ops.Operation], Any] = {
     ops.Decide: lambda state, operation, _: state.prepared.decide(operation.transaction_id, operation.committed),
     ops.Generation: State._generation,
     ops.Compact: State._compact,
-    ops.CreateCopy: State._create_copy,
-    ops.AdvanceCopy: State._advance_copy,
-    ops.EndCopy: State._end_copy,
+    ops.CreateCopy: copy.apply_create,
+    ops.AdvanceCopy: copy.apply_advance,
+    ops.EndCopy: copy.apply_end,
     ops.Select: filtering.apply_select,
     ops.Skip: filtering.apply_skip,
     ops.HandOver: State._hand_over,

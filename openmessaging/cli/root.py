@@ -19,6 +19,7 @@ COMMANDS = {
     "queue": "Create, list, describe, copy, read as a table, delete and purge queues.",
     "delayed": "List, cancel and reschedule messages that are not due yet.",
     "schedule": "Let messages be sent again and again, at intervals or by cron.",
+    "route": "Create, list, show, explain and delete routes: from a queue through operators to queues.",
     "group": "List, describe, seek and delete consumer groups.",
     "dead-letter": "Look at messages that failed too often, and send them back.",
     "run": "Run an app until SIGTERM or Ctrl-C; then what is at work finishes, and the rest goes back.",
