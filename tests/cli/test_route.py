@@ -55,7 +55,7 @@ def test_messages_run_through(oms_cli: Oms) -> None:
     oms_cli(*BIG, "-o", "filter color = 'red'")
     oms_cli("send", "orders", "a", "--property", "color=red")
     oms_cli("send", "orders", "b", "--property", "color=blue")
-    assert oms_cli("receive", "large", "--timeout", "10").stdout == "a\n"
+    assert oms_cli("receive", "large", "--group", "g", "--timeout", "10").stdout == "a\n"
 
 
 def test_explain(oms_cli: Oms, tmp_path: Path) -> None:
