@@ -12,6 +12,7 @@ from openmessaging.cli.options import confirm, connected, position, store_option
 from openmessaging.cli.output import print_fields, print_json, print_table
 from openmessaging.model.errors import error
 from openmessaging.model.json_form import from_json
+from openmessaging.model.key_value import PropertyValue
 from openmessaging.model.routing import Explanation, RouteInfo
 from openmessaging.routing.text import show_operator
 
@@ -160,7 +161,7 @@ def _message(
     if queue is None:
         raise click.UsageError("Give FILE, or --queue.")
     if at is None:
-        properties = dict(map(_property, pairs))
+        properties: dict[str, PropertyValue] = dict(map(_property, pairs))
         return access_point.message_factory().create_message(queue, b"", message_key=key, properties=properties)
     number, _, offset = at.partition(":")
     if not (number.isdigit() and offset.isdigit()):
@@ -172,7 +173,7 @@ def _message(
     raise error(1404, f"no message lies in {queue} at {at}", next_step="See `oms queue describe`")
 
 
-def _property(text: str) -> tuple[str, str | bool | int | float]:
+def _property(text: str) -> tuple[str, PropertyValue]:
     name, mark, value = text.partition("=")
     if not mark:
         raise click.UsageError(f"--property is written NAME=VALUE, not {text!r}.")
