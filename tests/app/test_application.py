@@ -394,3 +394,25 @@ async def test_where_there_are_no_transactions_a_result_is_sent_before_the_ackno
         assert test.sent("out") == [8]
         info = await app.access_point.resource_manager().describe_group("in", "default")
         assert info.lag == 0
+
+
+async def test_running_once_ends_when_nothing_is_due(tmp_path: Path) -> None:
+    app = oms.App(f"oms:embedded://{tmp_path}/store")
+
+    @app.listener("a", sends_to="b", concurrency=2)
+    async def one(text: str) -> str:
+        return text
+
+    @app.listener("b", retry=oms.Backoff(600.0, maximum=600.0))
+    async def two(text: str) -> None:
+        seen.append(text)
+        if text == "bad":
+            raise ValueError(text)
+
+    seen: list[str] = []
+    async with app:
+        await app.producer.send([app.message("a", text) for text in ("good", "bad", "good")])
+        await app.send("a", "later", delay=3600.0)
+    await app.run(once=True)
+    await app.run(once=True)
+    assert sorted(seen) == ["bad", "good", "good"]
