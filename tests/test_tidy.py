@@ -36,7 +36,6 @@ TESTED_WITH = {
     "app/outbox/django/models.py": "app/outbox/test_relay.py",
     "app/outbox/django/rows.py": "app/outbox/test_relay.py",
     "app/publisher.py": "app/test_application.py",
-    "app/running.py": "app/test_application.py",
     "testing/time.py": "testing/test_app.py",
 }
 """Modules without a file of tests of their own, and where under tests/ they are tested: parts of one thing."""
