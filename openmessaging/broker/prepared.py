@@ -80,7 +80,8 @@ def decide_end(engine: Engine, now_ms: int, transaction_id: str, commit: bool) -
                 next_step="It was never prepared here, or was decided long ago",
             )
         if done is not commit:
-            raise transaction_error(f"the transaction {transaction_id} was {'committed' if done else 'rolled back'}")
+            text = f"the transaction {transaction_id} was {'committed' if done else 'rolled back'}"
+            raise transaction_error(text, next_step="That cannot be taken back")
         return None
     draft = Draft(engine, engine.limits, now_ms)
     draft.operations.append(ops.Decide(transaction_id, commit))

@@ -22,6 +22,7 @@ COMMANDS = {
     "route": "Create, list, show, explain and delete routes: from a queue through operators to queues.",
     "group": "List, describe, seek and delete consumer groups.",
     "dead-letter": "Look at messages that failed too often, and send them back.",
+    "transaction": "Look at prepared messages, and decide on those whose producer does not.",
     "run": "Run an app until SIGTERM or Ctrl-C; then what is at work finishes, and the rest goes back.",
     "docs": "Write the AsyncAPI 3.0 document of an app, which need not run.",
     "store": "Look into a store without opening it, whole or damaged.",
@@ -113,5 +114,6 @@ def main() -> None:
       3  nothing was there: no message to receive, no such dead letter or delayed message
 
     With --json, results are JSON on standard output and errors JSON on standard error. `send`, `receive`,
-    `dead-letter list`, `store dump` and changes of delayed messages print a document per line, all others one.
+    `dead-letter list`, `transaction list`, `store dump` and changes of delayed messages print a document per line, all
+    others one.
     """

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from openmessaging.model.destination import check_namespace
 from openmessaging.model.errors import error, unsupported
 from openmessaging.model.spi import Capability, DelayedInfo, GroupInfo, QueueInfo
+from openmessaging.model.transaction import InDoubt
+from openmessaging.runtime.required import require
 from openmessaging.runtime.streams import stream_name
 from openmessaging.runtime.threads.replay import Replay
 from openmessaging.runtime.threads.routing import Routing
@@ -110,6 +112,22 @@ class ResourceManager(Replay, Routing, Schedules):
         if Capability.DELAY not in driver.capabilities:
             raise unsupported("list_delayed", next_step="This system delivers all messages at once")
         return driver.list_delayed(self._access_point.full(queue), maximum)
+
+    def list_transactions(self) -> list[InDoubt]:
+        """Prepared messages that wait for their decision, the oldest first. Raises OMSUnsupportException."""
+        driver = self._access_point.get_driver()
+        require(driver.capabilities, Capability.TRANSACTIONS)
+        return driver.list_transactions()
+
+    def end_transaction(self, transaction_id: str, *, commit: bool) -> None:
+        """Decide on a prepared message whose producer does not: deliver it, or drop it. Again is no error.
+
+        Raises OMSTransactionException for the opposite of what was decided, and for one that is not known;
+        OMSUnsupportException.
+        """
+        driver = self._access_point.get_driver()
+        require(driver.capabilities, Capability.TRANSACTIONS)
+        driver.end_transaction(transaction_id, commit)
 
     def filter(self, queue: str, sql: str) -> None:
         """Let consumers of a queue, whatever their group, get only what matches an SQL condition; no text takes it

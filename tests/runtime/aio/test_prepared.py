@@ -4,9 +4,11 @@ import pytest
 
 from openmessaging import connect
 from openmessaging.model.errors import OMSRuntimeException, OMSTransactionException, OMSUnsupportException
+from openmessaging.model.spi import Capability
 from openmessaging.model.transaction import TransactionCheck
 from openmessaging.runtime.aio.primitives import Event, sleep
 from openmessaging.runtime.interceptor import InterceptContext, ProducerInterceptor
+from tests.runtime.hiding import hide
 
 SOON = TransactionCheck(first=0.02, interval=0.02, limit=3)
 LATE = TransactionCheck(first=600)
@@ -84,6 +86,30 @@ async def test_it_keeps_its_priority_and_its_delay(memory: str) -> None:
         for body, headers in ((b"urgent", {"priority": 9}), (b"later", {"delay": 600.0})):
             await (await producer.prepare(producer.create_message("orders", body, **headers))).commit()
         assert await bodies(access_point) == [b"urgent", b"before"]
+
+
+async def test_the_resource_manager_decides_where_the_producer_does_not(url: str) -> None:
+    async with connect(url) as access_point:
+        manager = access_point.resource_manager()
+        async with access_point.create_producer(
+            transaction_state_check_listener=Books(), transaction_check=LATE
+        ) as producer:
+            for body in (b"1", b"2"):
+                await producer.prepare(producer.create_message("orders", body))
+        first, second = await manager.list_transactions()
+        assert (first.destination, first.checks, first.producer) == ("default://orders", 0, "default")
+        await manager.end_transaction(first.transaction_id, commit=True)
+        await manager.end_transaction(first.transaction_id, commit=True)
+        await manager.end_transaction(second.transaction_id, commit=False)
+        with pytest.raises(OMSTransactionException, match="rolled back"):
+            await manager.end_transaction(second.transaction_id, commit=True)
+        assert await manager.list_transactions() == []
+        assert await bodies(access_point) == [b"1"]
+        hide(access_point, Capability.TRANSACTIONS)
+        with pytest.raises(OMSUnsupportException, match="transactions"):
+            await manager.list_transactions()
+        with pytest.raises(OMSUnsupportException, match="transactions"):
+            await manager.end_transaction(first.transaction_id, commit=True)
 
 
 async def test_without_a_listener_nothing_can_be_prepared(memory: str) -> None:

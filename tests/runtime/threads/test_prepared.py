@@ -5,9 +5,11 @@ import pytest
 
 from openmessaging.blocking import connect
 from openmessaging.model.errors import OMSRuntimeException, OMSTransactionException, OMSUnsupportException
+from openmessaging.model.spi import Capability
 from openmessaging.model.transaction import TransactionCheck
 from openmessaging.runtime.interceptor import InterceptContext, ProducerInterceptor
 from openmessaging.runtime.threads.primitives import Event, sleep
+from tests.runtime.hiding import hide
 
 SOON = TransactionCheck(first=0.02, interval=0.02, limit=3)
 LATE = TransactionCheck(first=600)
@@ -83,6 +85,28 @@ def test_it_keeps_its_priority_and_its_delay(memory: str) -> None:
         for body, headers in ((b"urgent", {"priority": 9}), (b"later", {"delay": 600.0})):
             (producer.prepare(producer.create_message("orders", body, **headers))).commit()
         assert bodies(access_point) == [b"urgent", b"before"]
+
+
+def test_the_resource_manager_decides_where_the_producer_does_not(url: str) -> None:
+    with connect(url) as access_point:
+        manager = access_point.resource_manager()
+        with access_point.create_producer(transaction_state_check_listener=Books(), transaction_check=LATE) as producer:
+            for body in (b"1", b"2"):
+                producer.prepare(producer.create_message("orders", body))
+        first, second = manager.list_transactions()
+        assert (first.destination, first.checks, first.producer) == ("default://orders", 0, "default")
+        manager.end_transaction(first.transaction_id, commit=True)
+        manager.end_transaction(first.transaction_id, commit=True)
+        manager.end_transaction(second.transaction_id, commit=False)
+        with pytest.raises(OMSTransactionException, match="rolled back"):
+            manager.end_transaction(second.transaction_id, commit=True)
+        assert manager.list_transactions() == []
+        assert bodies(access_point) == [b"1"]
+        hide(access_point, Capability.TRANSACTIONS)
+        with pytest.raises(OMSUnsupportException, match="transactions"):
+            manager.list_transactions()
+        with pytest.raises(OMSUnsupportException, match="transactions"):
+            manager.end_transaction(first.transaction_id, commit=True)
 
 
 def test_without_a_listener_nothing_can_be_prepared(memory: str) -> None:
