@@ -107,6 +107,7 @@ def bring_earlier_files(page: Path, directory: Path) -> None:
             shutil.copy(path, directory)
 
 
+@pytest.mark.timeout(300)  # some pages start many processes
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_blocks_run_as_pasted(page: Path, tmp_path: Path) -> None:
     if page.parent == SERIES:
