@@ -253,7 +253,13 @@ def give_back(messages: Sequence[ReceivedMessage]) -> None:
 
 def fail(unit: Unit, failure: BaseException) -> None:
     """Give messages back that a listener failed on, in the way that it asked for."""
-    logger.info("a listener failed, %d message(s) go back: %r", len(unit), failure)
+    queue = unit[0].destination
+    if isinstance(failure, Reject):
+        logger.info("%d message(s) of %s become dead letters: %s", len(unit), queue, failure.reason)
+    elif isinstance(failure, Retry):
+        logger.info("%d message(s) of %s come again: %s", len(unit), queue, failure.reason)
+    else:
+        logger.info("a listener failed, %d message(s) of %s come again", len(unit), queue, exc_info=failure)
     for lease, offsets in by_lease(unit):
         pending = [offset for offset in offsets if offset in lease.pending]
         try:

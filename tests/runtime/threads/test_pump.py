@@ -8,6 +8,7 @@ import pytest
 from openmessaging.blocking import connect
 from openmessaging.runtime.threads.primitives import Event
 from openmessaging.runtime.threads.pump import give_back, halves
+from openmessaging.runtime.verdict import Reject, Retry
 
 
 def test_halves_are_never_empty() -> None:
@@ -36,3 +37,29 @@ def test_an_acknowledgement_that_comes_too_late_is_logged(memory: str, caplog: p
             consumer.bind_queue("q", listener)
             assert done.wait_within(10)
         assert len([record for record in caplog.records if "delivered again" in record.message]) == 2
+
+
+def test_what_becomes_of_refused_messages_is_logged(memory: str, caplog: pytest.LogCaptureFixture) -> None:
+    done = Event()
+
+    def listener(message, context) -> None:
+        if message.data == b"reject":
+            raise Reject("no such dish")
+        if message.data == b"retry":
+            raise Retry(60.0, "the oven is cold")
+        if message.data == b"fail":
+            raise ValueError("burnt")
+        done.set()
+
+    with connect(memory) as access_point, access_point.create_producer() as producer:
+        for body in (b"reject", b"retry", b"fail", b"end"):
+            producer.send(producer.create_message("q", body))
+        caplog.set_level(logging.INFO, "openmessaging")
+        with access_point.create_push_consumer(group="g") as consumer:
+            consumer.bind_queue("q", listener)
+            assert done.wait_within(10)
+    rejected, retried, failed = (record for record in caplog.records if "message(s)" in record.message)
+    assert rejected.message == "1 message(s) of default://q become dead letters: no such dish"
+    assert retried.message == "1 message(s) of default://q come again: the oven is cold"
+    assert failed.exc_info is not None
+    assert "burnt" in str(failed.exc_info[1])
