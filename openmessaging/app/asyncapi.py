@@ -16,7 +16,7 @@ import msgspec
 from openmessaging.app.codec import Codec, is_pydantic
 from openmessaging.app.signature import without_none
 from openmessaging.model.access_point import parse
-from openmessaging.runtime.rpc import REPLY_TO
+from openmessaging.model.mail import REPLY_TO
 
 if TYPE_CHECKING:
     from openmessaging.app.application import App

@@ -19,6 +19,7 @@ from openmessaging.broker.entry import (
     Remember,
 )
 from openmessaging.broker.once import Place
+from openmessaging.broker.partition import Partition
 from openmessaging.broker.queue import Queue, check_config
 from openmessaging.broker.state import State
 from openmessaging.model.batch import ATTRIBUTES_AT, EXPIRES, Batch, decode
@@ -169,6 +170,10 @@ class Draft:
             return queue.next_partition() if queue is not None else self._next_turn(name, self.partitions(name))
         self.check_partition(name, number)
         return number
+
+    def end(self, partition: Partition) -> int:
+        """Where the next batch of a partition would lie."""
+        return self._ends.get(partition.id, partition.end)
 
     def put(self, partition_id: int, batch: Batch) -> None:
         """Put a batch at the end of a partition that is there or was created here, whatever it is."""

@@ -261,14 +261,13 @@ class Remember(Operation, tag=35, frozen=True):
 
 
 class HandOver(Operation, tag=70, frozen=True):
-    """A group has taken messages `start` to `end` (exclusive) of a partition and is done with them; `back`: they went
-    back, nobody handled them."""
+    """Messages `start` to `end` (exclusive) of a partition, which come with this entry, were handed to a group before:
+    they are settled for it."""
 
     group_id: int
     partition_id: int
     start: int
     end: int
-    back: bool = False
 
 
 AnyOperation = (

@@ -75,13 +75,6 @@ class Group:
             delay = rule.maximum
         return min(int(delay * (1 + rule.jitter * (2 * drawn - 1)) * 1000), MAX_BACKOFF_MS)
 
-    def is_idle(self) -> bool:
-        """Whether there is nothing to receive, now and without an event that wakes the group; False: ask."""
-        for cursor in self.cursors:  # a loop: this is on the way of every request  # noqa: SIM110
-            if cursor.next < cursor.partition.visible or len(cursor.waiting):
-                return False
-        return True
-
     def in_flight(self) -> int:
         """Messages in the hands of consumers."""
         return sum(ranges.size(lease.left) for cursor in self.cursors for lease in cursor.leases.values())

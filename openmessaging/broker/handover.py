@@ -1,40 +1,41 @@
-"""From a requester straight into the hands of a service that waits: a request is stored and taken in one entry.
+"""From a requester straight into the hands of a service that is free; the log gets the record of it afterwards.
 
-On the long way a message is appended, written, seen, looked up, leased by a second entry, read again, and settled by a
-third. A request that a consumer waits for, and that must be handled at most once, needs none of that: its bytes are
-here, and once taken it is done for the queue (`HandOver`). It is on its way when the entry is staged; what is written
-later, `BULK` of them at once or within a second, is but the record of a request that nobody will handle again. A store
-with `flush=always` does not do it: there a message is on disk before anybody sees it.
+On the long way a message is encoded, appended, written, seen, leased by a second entry, read again, decoded, and
+settled by a third. A request that must be handled at most once needs none of that when somebody is there to take it: it
+is on its way at once, and what is stored, `BULK` of them at a time or within a second, is but the record of a request
+that nobody will handle again (`HandOver`). A store with `flush=always` does not do it: there a message is on disk
+before anybody sees it.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from openmessaging.broker.cursor import Cursor
-from openmessaging.broker.engine import Engine
-from openmessaging.broker.entry import FORMAT, HEAD, PLACE, Entry, HandOver
-from openmessaging.broker.group import Group
-from openmessaging.model.batch import Batch
+from openmessaging.broker.copying import batches
+from openmessaging.broker.draft import Draft
+from openmessaging.broker.entry import HandOver
 from openmessaging.model.errors import OMSRuntimeException
-from openmessaging.model.mail import HANDED_OVER
-from openmessaging.model.spi import Backoff, Delivery, GroupConfig, OutgoingBatch
+from openmessaging.model.mail import Handed
+from openmessaging.model.spi import Backoff, GroupConfig
 
 if TYPE_CHECKING:
+    from openmessaging.broker.group import Group
+    from openmessaging.broker.mailboxes import Mailboxes
+    from openmessaging.broker.queue import Queue
     from openmessaging.broker.runner import Runner
 
 _PLAIN = GroupConfig()
-BULK = 64
-"""Handed over requests that are written at once. The thread of upkeep, which writes the last of them, would do it as
-well, but two threads at work in one interpreter cost each request more than its share of the write."""
-_encode = msgspec.msgpack.Encoder().encode
+BULK = 256
+"""Requests of which the record is written at once."""
+BULK_BYTES = 1 << 20
+"""The same in bytes of bodies."""
 
 
-@lru_cache(maxsize=1_000)
 def is_plain(config: GroupConfig) -> bool:
     """Whether a group takes all messages as they come: nothing in its settings that has to look at them."""
     plain = msgspec.structs.replace(
@@ -43,84 +44,82 @@ def is_plain(config: GroupConfig) -> bool:
     return plain == _PLAIN
 
 
-def taker(engine: Engine, outgoing: OutgoingBatch) -> tuple[Group, Cursor] | None:
-    """The one group of a batch's queue, and where it stands in the partition that the batch goes to, if it can be
-    handed the batch at once.
+class HandOvers:
+    """The handing over of one store."""
 
-    None where it has to go the long way: other groups want it too, something lies before it, it has a priority, the
-    group has rules that must look at it, or there is no such queue or partition.
-    """
-    queue = engine.queues.get(outgoing.destination)
-    if queue is None or len(queue.groups) != 1 or queue.lanes or queue.compact:
-        return None
-    if outgoing.priority is not None or outgoing.timing is not None:
-        return None
-    (group,) = queue.groups.values()
-    number = queue.next_partition() if outgoing.partition is None else outgoing.partition
-    if not 0 <= number < queue.count or queue.config.get("filter") or not is_plain(group.config):
-        return None
-    cursor = group.cursors[number]
-    return None if cursor.next != cursor.partition.end or len(cursor.waiting) else (group, cursor)
+    def __init__(self, runner: Runner, mailboxes: Mailboxes) -> None:
+        self._runner = runner
+        self._mailboxes = mailboxes
+        self._kept: list[tuple[tuple[str, int, int], Handed]] = []
+        """What was handed over and not recorded yet, with queue, partition and group."""
+        self._bytes = 0
+        self._turn = 0
+        self._plain: tuple[GroupConfig | None, bool] = None, False
+        """The settings that were looked at last."""
 
-
-def hand_over(runner: Runner, outgoing: OutgoingBatch) -> bool:
-    """Store a batch and give it to a consumer that waits for it; False where nothing was done: send it then.
-
-    Raises OMSRuntimeException 1501 when the disk is full or failed.
-    """
-    receivers = runner.receivers
-    if runner.durable or not receivers.waiting:
-        return False
-    with runner.lock:
-        found = taker(runner.engine, outgoing)
-        if found is None or runner.closed or runner.committer.failure is not None:
+    def give(self, handed: Handed) -> bool:
+        """Give a request to a service that is free, and settle its partition; False where nothing was done: send it
+        then, for there are other groups, rules that must look at it, messages before it, or nobody is free."""
+        runner = self._runner
+        desks = self._mailboxes.desks(handed.destination)
+        if not desks or runner.durable:
             return False
-        group, cursor = found
-        receiver = receivers.pick(group.id)
-        if receiver is None:
+        with runner.lock:
+            queue = runner.engine.queues.get(handed.destination)
+            if queue is None or len(queue.groups) != 1 or runner.closed or runner.committer.failure is not None:
+                return False
+            (group,) = queue.groups.values()
+            if not self._is_next(queue, group, handed):
+                return False
+            self._turn += 1
+            for at in range(len(desks)):
+                name, offer = desks[(self._turn + at) % len(desks)]
+                worker = offer() if name == group.name else None
+                if worker is not None:
+                    break
+            else:
+                return False
+            assert handed.partition is not None
+            self._kept.append(((queue.name, handed.partition, group.id), handed))
+            self._bytes += len(handed.record.data)
+            full = len(self._kept) >= BULK or self._bytes >= BULK_BYTES
+        worker(handed)  # without the lock: he may do it at once
+        if full:
+            self.record()
+        return True
+
+    def _is_next(self, queue: Queue, group: Group, handed: Handed) -> bool:
+        """Whether the group wants the request next; its partition is chosen with that."""
+        if queue.lanes or queue.compact or queue.config.get("filter"):
             return False
-        now_ms, start, batch = runner.clock.now_ms(), cursor.next, outgoing.batch
-        try:
-            _stage(runner, group, cursor, batch, now_ms)
-        except BaseException:
-            receiver()  # he asks again
-            raise
-        data = batch.head + batch.payload
-        number = cursor.partition.number
-        receiver.hand(Delivery(outgoing.destination, number, start, now_ms, data, 0, batch.count, HANDED_OVER))
-        runner.handed_over += 1
-        lead = runner.handed_over >= BULK and runner.committer.claim_locked()
-        if not lead:
-            return True
-        runner.handed_over = 0
-    with suppress(OMSRuntimeException):  # this request is on its way: who comes next is told
-        runner.committer.lead()
-        runner.indexes.take_in()
-    return True
+        config = group.config
+        if config is not self._plain[0]:
+            self._plain = config, is_plain(config)
+        number = handed.partition
+        if number is None:
+            number = handed.partition = queue.next_partition() if queue.count > 1 else 0
+        if not self._plain[1] or not 0 <= number < queue.count:
+            return False
+        cursor = group.cursors[number]
+        return cursor.next == cursor.partition.end and not len(cursor.waiting)
 
-
-def _stage(runner: Runner, group: Group, cursor: Cursor, batch: Batch, now_ms: int) -> None:
-    """Append the entry and apply it. Same bytes as `entry.encode` makes, same state as `apply` comes to."""
-    partition, start, count = cursor.partition, cursor.next, batch.count
-    operations = _encode((HandOver(group.id, partition.id, start, start + count),))
-    head = HEAD.pack(FORMAT, 1, len(operations), now_ms)
-    place = PLACE.pack(partition.id, start, now_ms, 0)
-    try:
-        result = runner.storage.append((head, operations, place, batch.head, batch.payload))
-        runner.engine.apply_send(partition, count, result.index)
-        cursor.hand_out(start, start + count)
-        position = result.body_position + len(operations) + (HEAD.size + PLACE.size)
-        runner.indexes.add(partition.id, start, count, position, batch.size, now_ms)
-    except BaseException as cause:
-        runner.interrupted(cause)
-        raise
-
-
-def take_back(runner: Runner, group: Group, delivery: Delivery) -> None:
-    """Put what was handed over to one who went away meanwhile back into its queue."""
-    with runner.lock:
-        partition_id = group.cursors[delivery.partition].partition.id
-        if runner.engine.groups.get(group.id) is not group:
+    def record(self) -> None:
+        """Write what was handed over into the log; a log that takes nothing any more goes without it."""
+        if not self._kept:
             return
-        start, end = delivery.base_offset, delivery.base_offset + delivery.last
-        runner.stage_locked(Entry(runner.clock.now_ms(), (HandOver(group.id, partition_id, start, end, back=True),)))
+        runner = self._runner
+        with runner.lock, suppress(OMSRuntimeException):
+            kept, self._kept, self._bytes = self._kept, [], 0
+            now_ms = runner.clock.now_ms()
+            draft = Draft(runner.engine, runner.engine.limits, now_ms)
+            for (name, number, group_id), run in groupby(sorted(kept, key=itemgetter(0)), itemgetter(0)):
+                queue = runner.engine.queues.get(name)
+                if queue is None or number >= queue.count:
+                    continue
+                partition = queue.partitions[number]
+                start = draft.end(partition)
+                for batch in batches([handed.whole() for _, handed in run], now_ms):
+                    draft.put(partition.id, batch)
+                draft.operations.append(HandOver(group_id, partition.id, start, draft.end(partition)))
+            if draft.operations:
+                runner.stage_locked(draft.entry())

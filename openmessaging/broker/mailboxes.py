@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from openmessaging.model.mail import Mail, ServiceInfo
+from openmessaging.model.mail import Handed, Mail, ServiceInfo
 
 Take = Callable[[Mail], object]
 """Takes a piece of mail; returns at once, is called from any thread."""
+Offer = Callable[[], Callable[[Handed], object] | None]
+"""Gives somebody who is free, if there is one, to be called with a request; is called from any thread."""
 
 
 class Mailboxes:
@@ -17,19 +19,24 @@ class Mailboxes:
     def __init__(self) -> None:
         self._open: dict[str, Take] = {}
         self._services: dict[str, dict[str, ServiceInfo]] = {}
+        self._desks: dict[str, dict[str, tuple[str, Offer]]] = {}
 
-    def open(self, address: str, take: Take, serves: tuple[str, str] | None) -> None:
+    def open(self, address: str, take: Take, serves: tuple[str, str] | None, offer: Offer | None = None) -> None:
         """Open a mailbox; `serves`: queue and group of the service it belongs to."""
         self._open[address] = take
         if serves is not None:
             queue, group = serves
             self._services.setdefault(queue, {})[address] = ServiceInfo(queue, group, address)
+            if offer is not None:
+                self._desks.setdefault(queue, {})[address] = group, offer
 
     def close(self, address: str) -> None:
-        """Take nothing more; nothing happens when it is closed."""
+        """Take nothing more, and offer nothing more; nothing happens when it is closed."""
         self._open.pop(address, None)
         for serving in list(self._services.values()):
             serving.pop(address, None)
+        for desks in list(self._desks.values()):
+            desks.pop(address, None)
 
     def post(self, address: str, mail: Mail) -> bool:
         """Deliver; False when there is no such mailbox (any more)."""
@@ -42,6 +49,10 @@ class Mailboxes:
     def has(self, address: str) -> bool:
         """Whether a mailbox is open."""
         return address in self._open
+
+    def desks(self, queue: str) -> list[tuple[str, Offer]]:
+        """The services of a queue that can be handed requests, each with its group."""
+        return list(self._desks.get(queue, {}).values())
 
     def services(self, queue: str | None) -> list[ServiceInfo]:
         """The services of a queue (full name), or all."""

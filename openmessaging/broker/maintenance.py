@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Literal
 
 from openmessaging.broker.compaction import Compactor
@@ -66,6 +67,8 @@ class Maintenance:
         self._snapshot_index = snapshot_index
         first = next(runner.storage.entries(snapshot_index + 1), None)
         self._snapshot_position = runner.storage.max_position() if first is None else first.position
+        self.on_round: Callable[[], object] = _nothing
+        """Called in each full round."""
         runner.on_dirty = self._on_dirty
         runner.alarm.on_urgent = self._on_urgent
         runner.alarm.on_soon = self._wake.set
@@ -177,7 +180,7 @@ class Maintenance:
     def work(self, *, full_round: bool) -> None:
         """Do what is due; a full round looks after snapshots and space too. Raises OMSRuntimeException 1501."""
         runner = self._runner
-        if self._commit_at != _NEVER or (full_round and runner.handed_over):
+        if self._commit_at != _NEVER:
             self._commit()
         with runner.lock:
             runner.tick_locked()
@@ -187,6 +190,7 @@ class Maintenance:
         runner.storage.prepare()
         runner.indexes.take_in()
         if full_round:
+            self.on_round()
             self._merge_timers()
             grown = runner.storage.max_position() - self._snapshot_position
             entries = runner.storage.max_index() - self._snapshot_index
@@ -208,3 +212,7 @@ class Maintenance:
             timers = self._runner.engine.timers
             if runs := timers.compact():
                 timers.merge(runs)
+
+
+def _nothing() -> None:
+    """Nobody else has something to do."""

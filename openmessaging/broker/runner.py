@@ -74,8 +74,6 @@ class Runner:
         """Called under the lock when something was staged that nobody waits for."""
         self.alarm = Alarm(engine)
         self._dirty = False
-        self.handed_over = 0
-        """Requests that were handed over and are not written yet, see `handover`."""
         self.closed = False
         self._lost: OMSRuntimeException | None = None
 
@@ -143,7 +141,7 @@ class Runner:
             position = result.body_position + PLAIN.size
             self.indexes.add(partition.id, base_offset, batch.count, position, len(head) + len(payload), now_ms)
         except BaseException as cause:
-            self.interrupted(cause)
+            self._interrupted(cause)
             raise
         return [Placement(partition.number, base_offset, now_ms, self.durability)], index
 
@@ -164,7 +162,7 @@ class Runner:
                     place(self.indexes, placed, result.body_position + start, batch.size, copy=False)
             self.alarm.applied(entry)
         except BaseException as cause:
-            self.interrupted(cause)
+            self._interrupted(cause)
             raise
         if reserved and not self._dirty:  # who sends waits by himself
             self._dirty = True
@@ -173,7 +171,7 @@ class Runner:
             self._wake()
         return result.index
 
-    def interrupted(self, cause: BaseException) -> None:
+    def _interrupted(self, cause: BaseException) -> None:
         """An entry may be in the log and not in the state (Ctrl-C in between): nothing may be built on that state, so
         the store takes nothing more until it is opened again. A refusal of the log itself leaves both as they were."""
         if not isinstance(cause, OMSRuntimeException):
@@ -231,9 +229,6 @@ class Runner:
         """
         while True:
             with self.lock:
-                if wake is not None and not self.closed and group.is_idle() and group.id in self.engine.groups:
-                    self.receivers.add(group.id, wake)
-                    return []
                 now_ms = self.tick_locked()
                 reach = self.contents.reach(max_bytes)
                 entry = self.engine.decide_receive(now_ms, group, max_messages, reach)
@@ -327,7 +322,6 @@ class Runner:
         with self.lock:
             self._settle_acks()
             self._dirty = False
-            self.handed_over = 0
             if self.committer.failure is not None:
                 return
             lead = self.committer.claim_locked()

@@ -224,12 +224,7 @@ class State:
     def _hand_over(self, operation: ops.HandOver, _: int) -> None:
         group = self.groups.get(operation.group_id)
         cursor = group.by_partition.get(operation.partition_id) if group is not None else None
-        if cursor is None:
-            return
-        if operation.back:
-            cursor.waiting.add(operation.start, operation.end, 0, 0)
-            self.woken.add(operation.group_id)
-        else:
+        if cursor is not None:
             cursor.hand_out(operation.start, operation.end)
 
     def add_lease(self, lease: HeldLease) -> None:

@@ -22,6 +22,7 @@ from openmessaging.broker.draft import Limits
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Compact, Entry, Generation, Placed, decode
 from openmessaging.broker.group import Group
+from openmessaging.broker.handover import HandOvers
 from openmessaging.broker.mailboxes import Mailboxes
 from openmessaging.broker.maintenance import Maintenance
 from openmessaging.broker.partition import Partition
@@ -68,12 +69,15 @@ class Store:
         self.runner = runner
         self.maintenance = maintenance
         self.mailboxes = Mailboxes()
+        self.hand_overs = HandOvers(runner, self.mailboxes)
+        maintenance.on_round = self.hand_overs.record
         self._lock = lock
 
     def close(self) -> None:
         """Refuse new calls, make durable what was staged, leave a snapshot, and let the directory go. Safe to call
         twice. Raises OMSRuntimeException 1501 when not all could be made durable; the store is closed all the same."""
         runner = self.runner
+        self.hand_overs.record()
         if not runner.shut():
             return
         try:

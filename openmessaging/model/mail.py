@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
+from openmessaging.model.batch import make_id
 from openmessaging.model.message import Record
-from openmessaging.model.spi import Done, OutgoingBatch
 
-HANDED_OVER = -1
-"""The lease id of a delivery that is settled already: there is nothing to acknowledge, and no giving back."""
+REPLY_TO = "rpc.reply-to"
+WINDOW = "rpc.window"
 
 
 class MailKind(IntEnum):
@@ -64,23 +64,76 @@ class ServiceInfo(msgspec.Struct, frozen=True):
     """Where it takes CANCEL, CREDIT and PING."""
 
 
+class Handed(msgspec.Struct, gc=False, eq=False):
+    """A request that goes from hand to hand, and the `Origin` of the message that it is."""
+
+    destination: str
+    """Full name of the queue."""
+    partition: int | None
+    """None: the driver picks one, and puts it in."""
+    record: Record
+    """As it was sent, without what the fields below say."""
+    call_id: str
+    reply_to: str
+    """The requester's mailbox."""
+    deadline_ms: int
+    window: int
+    """How many items of a stream may be under way; 0: one answer is asked for."""
+    born_ms: int
+    born_host: str
+    producer_id: int
+    sequence: int
+
+    def header(self, name: str, _: int) -> Any:
+        """The provider's value of a header field, None when it has none: it lies at no offset."""
+        if name == "messageId":
+            return make_id(self.born_ms, self.producer_id, self.sequence)
+        if name == "bornTimestamp":
+            return self.born_ms
+        if name == "bornHost":
+            return self.born_host
+        if name == "partition":
+            return self.partition
+        return 1 if name == "deliveryCount" else None
+
+    def headers(self) -> dict[str, Any]:
+        """The header fields that a request has of its own."""
+        own = {"correlationId": self.call_id, "expireTime": self.deadline_ms}
+        return {**self.record.headers, **own} if self.record.headers else own
+
+    def whole(self) -> Record:
+        """With everything in its own headers and properties, as it is stored."""
+        record = self.record
+        properties: dict[str, Any] = {**(record.properties or {}), REPLY_TO: self.reply_to}
+        if self.window:
+            properties[WINDOW] = self.window
+        headers = self.headers()
+        for name in ("messageId", "bornTimestamp", "bornHost"):
+            headers[name] = self.header(name, 0)
+        return Record(record.data, record.message_key, properties, headers)
+
+
 class Mailboxes(Protocol):
     """What a driver with MAILBOX has besides `Driver`; that of threads has the same without `Awaitable`."""
 
-    def submit_request(self, batch: OutgoingBatch, done: Done, once: bool) -> None:
-        """As `submit`, for a request, whose sender waits for the answer: `done` has to be called for a failure only.
-        `once`: it may be settled as it is handed out (`HANDED_OVER`)."""
+    def hand_over(self, handed: Handed) -> bool:
+        """Give a request at once to a service that is free and has opened its mailbox with `offer`; False where nothing
+        was done: send it then. What was handed over is never handled again."""
         ...
 
     def open_mailbox(
-        self, take: Callable[[Mail], object], serves: tuple[str, str] | None = None
+        self,
+        take: Callable[[Mail], object],
+        serves: tuple[str, str] | None = None,
+        offer: Callable[[], Callable[[Handed], object] | None] | None = None,
     ) -> str | Awaitable[str]:
         """Open a mailbox and return its address; `take` is called with what comes, from any thread, and returns at
-        once. `serves`: full queue name and group of the service it belongs to."""
+        once. `serves`: full queue name and group of the service it belongs to; `offer` gives somebody who
+        is free, if there is one: he is called with a request that is handed over."""
         ...
 
     def close_mailbox(self, address: str) -> Awaitable[None] | None:
-        """Take no more mail; nothing happens when it is closed."""
+        """Take no more mail, and offer nothing more; nothing happens when it is closed."""
         ...
 
     def post(self, address: str, mail: Mail) -> bool | Awaitable[bool]:

@@ -136,8 +136,8 @@ class Packer:
         self.namespace = namespace
         self.producer_id = secrets.randbits(PRODUCER_BITS)
         self._compression = kind_of(compression)
-        self._born_host = f"{socket.gethostname()}:{os.getpid()}"
-        self._shared = encode_shared({"bornHost": self._born_host})
+        self.born_host = f"{socket.gethostname()}:{os.getpid()}"
+        self._shared = encode_shared({"bornHost": self.born_host})
         self._sequence = 0
         self._mutex = threading.Lock()
         self._names: dict[str, str] = {}
@@ -195,7 +195,7 @@ class Packer:
             first_sequence=sequence,
             attributes=attributes,
         )
-        origin = SentOrigin(destination, born_ms, self._born_host, self.producer_id, sequence)
+        origin = SentOrigin(destination, born_ms, self.born_host, self.producer_id, sequence)
         return OutgoingBatch(destination, partition, batch, priority, timing), origin
 
 

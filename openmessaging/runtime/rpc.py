@@ -12,15 +12,14 @@ from collections.abc import Callable
 from typing import Any
 
 from openmessaging.model.errors import CODES, OMSRuntimeException, error
-from openmessaging.model.mail import Mail, MailKind
+from openmessaging.model.mail import REPLY_TO, WINDOW, Handed, Mail, MailKind
 from openmessaging.model.message import Message, Record, body_too_large
 from openmessaging.runtime import wall
 from openmessaging.runtime.outgoing import checked_record
 from openmessaging.runtime.serving import Arrived
+from openmessaging.runtime.timing import is_delayed
 
-REPLY_TO = "rpc.reply-to"
 IDEMPOTENT = "rpc.idempotent"
-WINDOW = "rpc.window"
 CODE = "rpc.code"
 MAX_ERROR_BYTES = 8 << 10
 """Longest text of an error that travels, in bytes."""
@@ -75,25 +74,27 @@ class Replies:
         return f"Replies({len(self.messages)} messages, {len(self.errors)} errors, {how})"
 
 
-def request_record(
-    message: Message, max_body: int, call_id: str, reply_to: str, deadline_ms: int, idempotent: bool, window: int
-) -> Record:
-    """The record to be stored for a request. Raises as `checked_record`; the properties `rpc.…` are overwritten."""
+def checked_request(message: Message, max_body: int) -> Record:
+    """What is sent of a message that is a request. Raises as `checked_record`, and 1418 for a delay."""
     record = message.record
-    properties: dict[str, Any] = (
-        {**record.properties, REPLY_TO: reply_to} if record.properties else {REPLY_TO: reply_to}
-    )
+    headers, properties = record.headers, record.properties
+    if headers or properties or len(record.data) > max_body:
+        if is_delayed(headers):
+            raise error(1418, "a request cannot be delayed: somebody waits for it", field="delayTime")
+        headers = checked_record(message, max_body).headers
+    return Record(record.data, record.message_key, dict(properties) if properties else None, headers)
+
+
+def stored_request(
+    record: Record, call_id: str, reply_to: str, deadline_ms: int, *, idempotent: bool, window: int
+) -> Record:
+    """The record to be stored for what `checked_request` gave; the properties `rpc.…` are overwritten."""
+    properties: dict[str, Any] = {**(record.properties or {}), REPLY_TO: reply_to}
     if idempotent:
         properties[IDEMPOTENT] = True
     if window:
         properties[WINDOW] = window
-    headers = {"correlationId": call_id, "expireTime": deadline_ms}
-    if record.headers and record.headers.get("delayTime"):
-        raise error(1418, "a request cannot be delayed: somebody waits for it", field="delayTime")
-    if record.headers or record.properties or len(record.data) > max_body:
-        kept = checked_record(message, max_body).headers
-        if kept:
-            headers = {**kept, **headers}
+    headers = {**(record.headers or {}), "correlationId": call_id, "expireTime": deadline_ms}
     return Record(record.data, record.message_key, properties, headers)
 
 
@@ -165,6 +166,23 @@ def opened_request(arrived: Arrived, cancelled: Callable[[], bool]) -> Request:
         deadline_ms=headers.get("expireTime", 0),
         idempotent=idempotent,
         window=window,
+        _cancelled=cancelled,
+    )
+
+
+def handed_request(handed: Handed, cancelled: Callable[[], bool]) -> Request:
+    """The request of what was handed over; what a handler does to it stays its own."""
+    sent = handed.record
+    properties = dict(sent.properties) if sent.properties else None
+    return Request(
+        Record(sent.data, sent.message_key, properties, handed.headers()),
+        handed.destination,
+        handed,
+        call_id=handed.call_id,
+        reply_to=handed.reply_to,
+        deadline_ms=handed.deadline_ms,
+        idempotent=False,
+        window=handed.window,
         _cancelled=cancelled,
     )
 

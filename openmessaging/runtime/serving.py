@@ -51,8 +51,9 @@ class Running:
 
     __slots__ = ("_interrupt", "arrived", "cancelled", "credit", "progress", "sent", "settled")
 
-    def __init__(self, arrived: Arrived, interrupt: Callable[[], object]) -> None:
+    def __init__(self, arrived: Arrived | None, interrupt: Callable[[], object]) -> None:
         self.arrived = arrived
+        """None: it was handed over."""
         self.cancelled = False
         """Whether the requester waits no more."""
         self.settled = False

@@ -161,6 +161,7 @@ class TestApp:
 
     def messages(self, queue: str) -> list[Message]:
         """All messages of a queue, consumed or not; none when there is no such queue."""
+        self._store.hand_overs.record()
         name = full_name(queue, self.app.access_point.namespace)
         try:
             info = self._driver.describe_queue(name)

@@ -2,7 +2,7 @@ import pytest
 
 from openmessaging.model.errors import OMSMessageFormatException, OMSRuntimeException, error
 from openmessaging.model.key_value import KeyValue
-from openmessaging.model.mail import Mail, MailKind
+from openmessaging.model.mail import Handed, Mail, MailKind
 from openmessaging.model.message import Message, Record
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.rpc import (
@@ -10,12 +10,14 @@ from openmessaging.runtime.rpc import (
     OMSRemoteException,
     Replies,
     answer_record,
+    checked_request,
     error_record,
+    handed_request,
     no_responders,
     opened_answer,
     opened_error,
     opened_request,
-    request_record,
+    stored_request,
     too_late,
 )
 from openmessaging.runtime.serving import Arrived
@@ -23,7 +25,7 @@ from openmessaging.runtime.serving import Arrived
 
 def asked(message: Message, **more) -> Record:
     arguments = {"deadline_ms": 5, "idempotent": False, "window": 0} | more
-    return request_record(message, 100, "id", "box", **arguments)
+    return stored_request(checked_request(message, 100), "id", "box", **arguments)
 
 
 def opened(record: Record):
@@ -51,6 +53,23 @@ def test_a_request_is_checked_as_a_message_is():
     with pytest.raises(OMSRuntimeException) as caught:
         asked(Message(Record(b"", None, None, {"delayTime": 5}), "q"))
     assert caught.value.field == "delayTime"
+
+
+def test_a_request_that_is_handed_over_is_the_handlers_own():
+    message = Message(Record(b"x", "k", KeyValue({"a": 1}), {"traceId": "t"}), "q")
+    handed = Handed("default://q", 2, checked_request(message, 100), "id", "box", 5, 3, 1, "host", 7, 8)
+    request = handed_request(handed, lambda: False)
+    assert (request.data, request.message_key, dict(request.properties)) == (b"x", "k", {"a": 1})
+    assert (request.call_id, request.reply_to, request.deadline_ms, request.window) == ("id", "box", 5, 3)
+    assert (request.partition, request.offset, request.delivery_count) == (2, None, 1)
+    assert request.extension_header.trace_id == "t"
+    request.properties["a"] = 2
+    request.set_header("traceId", "other")
+    stored = opened_request(Arrived(handed.whole(), Delivery("q", 2, 0, 0, b"", 0, 1), None, 0), lambda: False)
+    assert (dict(stored.properties), stored.extension_header.trace_id) == ({"a": 1}, "t")
+    assert (stored.call_id, stored.reply_to, stored.window) == ("id", "box", 3)
+    assert stored.message_id == request.message_id
+    assert dict(message.properties) == {"a": 1}
 
 
 def test_what_a_handler_may_return():

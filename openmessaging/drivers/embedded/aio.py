@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from openmessaging.broker.handover import hand_over, take_back
 from openmessaging.broker.runner import Runner
-from openmessaging.broker.wakeups import Receiver, Wake
+from openmessaging.broker.wakeups import Wake
 from openmessaging.drivers.embedded.sender import LoopSender, call_in
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
 from openmessaging.model.replay import CopyInfo, Refused, TableView
@@ -28,9 +27,6 @@ from openmessaging.model.spi import (
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
 from openmessaging.model.unique import ProducerEpoch
 
-LONG = 3600.0
-"""Seconds: so long a wait needs no timer of its own, its caller interrupts it."""
-
 
 class EmbeddedDriver:
     """The SPI's asyncio face on a store in this process. May be used from several loops."""
@@ -41,6 +37,7 @@ class EmbeddedDriver:
         self._senders: dict[asyncio.AbstractEventLoop, LoopSender] = {}
         self.capabilities = blocking.capabilities
         self.max_body_bytes = blocking.max_body_bytes
+        self.hand_over = blocking.hand_over
         self.open_mailbox = blocking.open_mailbox
         self.close_mailbox = blocking.close_mailbox
         self.post = blocking.post
@@ -96,11 +93,6 @@ class EmbeddedDriver:
     def soon(self, callback: Callable[[], object]) -> None:
         """Call at the end of this turn of the loop, before what it submitted goes to the log."""
         self._sender().soon(callback)
-
-    def submit_request(self, batch: OutgoingBatch, done: Done, once: bool) -> None:
-        """Give a request to a service that waits, else store it as `submit` does."""
-        if not once or not hand_over(self._runner, batch):
-            self._sender().submit(batch, done)
 
     def partition_count(self, destination: str) -> int:
         """Number of partitions, creating the queue on first use."""
@@ -290,7 +282,6 @@ class EmbeddedSubscription:
             wait,
             lambda wake: receive(group, max_messages, max_bytes, wake),
             lambda wake: self.runner.forget_receiver(group, wake),
-            lambda delivery: take_back(self.runner, group, delivery),
         )
 
     async def move(
@@ -309,14 +300,10 @@ class EmbeddedSubscription:
 
 
 async def _until(
-    wait: float,
-    take: Callable[[Wake | None], list[Delivery] | None],
-    forget: Callable[[Wake], None],
-    take_back: Callable[[Delivery], None] | None = None,
+    wait: float, take: Callable[[Wake | None], list[Delivery] | None], forget: Callable[[Wake], None]
 ) -> list[Delivery]:
     """What `take` gives, as soon as it gives something; `take` registers the wake it is handed, and gives None when it
-    has more to look at: meanwhile the loop has its turn. What was handed over to a caller who is cancelled goes by
-    `take_back`."""
+    has more to look at: meanwhile the loop has its turn."""
     if wait <= 0:
         while (found := take(None)) is None:  # noqa: ASYNC110 - it goes on with work, it does not poll
             await asyncio.sleep(0)
@@ -324,42 +311,20 @@ async def _until(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
     while True:
-        arrived: asyncio.Future[None] = loop.create_future()
-        receiver = Receiver(partial(_wake, loop, arrived))
-        found = take(receiver)
+        arrived = asyncio.Event()
+        wake = partial(call_in, loop, arrived.set)
+        found = take(wake)
         if found:
             return found
         if found is None and loop.time() < deadline:
             await asyncio.sleep(0)
             continue
-        timer = loop.call_at(deadline, _end, arrived) if wait < LONG else None
         try:
-            await arrived
-        except BaseException:
-            forget(receiver)
-            if receiver.delivery is not None and take_back is not None:
-                take_back(receiver.delivery)
-            raise
-        finally:
-            if timer is not None:
-                timer.cancel()
-        late = timer is not None and loop.time() >= deadline
-        if late:
-            forget(receiver)
-        if receiver.delivery is not None:
-            return [receiver.delivery]
-        if late:
+            async with asyncio.timeout_at(deadline):
+                await arrived.wait()
+        except TimeoutError:
+            forget(wake)
             return []
-
-
-def _wake(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[None]) -> None:
-    """End a wait, from any thread; within its own loop without a round trip through the selector."""
-    if asyncio._get_running_loop() is loop:
-        _end(arrived)
-    else:
-        call_in(loop, _end, arrived)
-
-
-def _end(arrived: asyncio.Future[None]) -> None:
-    if not arrived.done():
-        arrived.set_result(None)
+        except BaseException:
+            forget(wake)
+            raise

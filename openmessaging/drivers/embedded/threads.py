@@ -11,14 +11,14 @@ from openmessaging.broker.admin import Admin
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Extend
 from openmessaging.broker.group import Group
-from openmessaging.broker.handover import hand_over
+from openmessaging.broker.mailboxes import Offer, Take
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.store import Store
 from openmessaging.broker.transactions import Settled
 from openmessaging.broker.transactor import Transactor
-from openmessaging.broker.wakeups import Receiver, Wake
+from openmessaging.broker.wakeups import Wake
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, error
-from openmessaging.model.mail import Mail, ServiceInfo
+from openmessaging.model.mail import ServiceInfo
 from openmessaging.model.replay import Refused
 from openmessaging.model.spi import Capability, Delivery, Done, OutgoingBatch, Placement, SubscriptionSpec
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
@@ -41,6 +41,7 @@ class BlockingEmbeddedDriver(Admin):
         self.close_mailbox = mailboxes.close
         self.post = mailboxes.post
         self.has_mailbox = mailboxes.has
+        self.hand_over = store.hand_overs.give
         self.send = store.runner.send
         """Store all batches or none; returns when they are as durable as the store's flush mode says."""
         self._release: Callable[[], None] | None = release
@@ -92,15 +93,10 @@ class BlockingEmbeddedDriver(Admin):
 
             runner.committer.wait_locked(index, release)
 
-    def submit_request(self, batch: OutgoingBatch, done: Done, once: bool) -> None:  # noqa: ARG002 - the SPI's
-        """Give a request to a service that waits, else store it; raises as `send`, so that `done` is not needed."""
-        if not once or not hand_over(self.runner, batch):
-            self.runner.send((batch,))
-
-    def open_mailbox(self, take: Callable[[Mail], object], serves: tuple[str, str] | None = None) -> str:
+    def open_mailbox(self, take: Take, serves: tuple[str, str] | None = None, offer: Offer | None = None) -> str:
         """Open a mailbox of this process."""
         address = secrets.token_hex(8)
-        self.mailboxes.open(address, take, serves)
+        self.mailboxes.open(address, take, serves, offer)
         return address
 
     def services(self, queue: str | None = None) -> list[ServiceInfo]:
@@ -221,16 +217,11 @@ def until(
     deadline = clock() + wait
     while True:
         arrived = threading.Event()
-        receiver = Receiver(arrived.set)
-        found = take(receiver)
+        found = take(arrived.set)
         if found:
             return found
         if found is None and clock() < deadline:
             continue
-        on_time = arrived.wait(max(0.0, deadline - clock()))
-        if not on_time:
-            forget(receiver)
-        if receiver.delivery is not None:
-            return [receiver.delivery]
-        if not on_time:
+        if not arrived.wait(max(0.0, deadline - clock())):
+            forget(arrived.set)
             return []

@@ -5,29 +5,33 @@ Next stop of a request: the driver (`submit_request`), the service's queue, then
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from openmessaging.model.batch import PRODUCER_BITS
 from openmessaging.model.errors import error
-from openmessaging.model.mail import Mail, MailKind, ServiceInfo
+from openmessaging.model.mail import Handed, Mail, MailKind, ServiceInfo
 from openmessaging.model.message import Message
-from openmessaging.model.spi import Placement
+from openmessaging.model.spi import Capability, Placement
 from openmessaging.runtime import wall
 from openmessaging.runtime.aio.mailboxes import mailboxes_of
 from openmessaging.runtime.aio.primitives import Event, call, settled
 from openmessaging.runtime.aio.waits import Slot, Slots, in_scope
-from openmessaging.runtime.outgoing import Packer, partition_of
+from openmessaging.runtime.outgoing import Packer, route_of
 from openmessaging.runtime.replies import Call, Calls, Gathering, ItemsInOrder
 from openmessaging.runtime.rpc import (
     OMSRemoteException,
     Replies,
+    checked_request,
     no_responders,
     opened_answer,
     opened_error,
-    request_record,
+    stored_request,
     too_late,
 )
 
@@ -42,7 +46,12 @@ class Requester:
         self._driver = driver
         self._mailboxes: Any = mailboxes_of(driver)
         self._packer = Packer(namespace, compression)
+        self._packer.capabilities = driver.capabilities
         self._max_body = driver.max_body_bytes
+        self._expiry = Capability.EXPIRY in driver.capabilities
+        self._producer_id = secrets.randbits(PRODUCER_BITS)
+        """Of requests that are handed over: they are no part of what the packer numbers."""
+        self._numbers = count()
         self.calls = Calls(f"{self._packer.producer_id:010x}")
         """Those under way."""
         self._slots = Slots()
@@ -62,7 +71,7 @@ class Requester:
     async def request(self, message: Message, timeout: float, idempotent: bool) -> Message:
         """One answer; see `Producer.request`."""
         slot: Slot[Mail | BaseException] = Slot(self._slots)
-        name, _ = await self._serving(message)
+        name = self._packer.full(message.destination)
         call_id = self.calls.begin(slot)
         came: Mail | BaseException | None = None
         try:
@@ -78,7 +87,8 @@ class Requester:
 
     async def gather(self, message: Message, timeout: float, count: int | None, idempotent: bool) -> Replies:
         """An answer of each group; see `Producer.request_all`."""
-        name, services = await self._serving(message)
+        name = self._packer.full(message.destination)
+        services = await self.services(name)
         done = Event()
         gathering = Gathering(count or len({service.group for service in services}), done.set)
         call_id = self.calls.begin(gathering)
@@ -106,7 +116,7 @@ class Requester:
 
     async def begin_stream(self, stream: ReplyStream) -> str:
         """Send the request of a stream; the name of its queue."""
-        name, _ = await self._serving(stream.message)
+        name = self._packer.full(stream.message.destination)
         stream.call_id = self.calls.begin(stream.items)
         try:
             await self._submit(
@@ -156,24 +166,29 @@ class Requester:
         found = self._mailboxes.services(queue)
         return found if type(found) is list else list(await settled(found))
 
-    async def _serving(self, message: Message) -> tuple[str, list[ServiceInfo]]:
-        """The full name of a message's queue, and who serves it. Raises OMSRuntimeException 1503 when nobody does."""
-        name = self._packer.full(message.destination)
-        services = await self.services(name)
-        if not services:
-            raise no_responders(name)
-        return name, services
-
     async def _submit(
         self, message: Message, name: str, call_id: str, waiting: Call, timeout: float, idempotent: bool, window: int
     ) -> None:
-        deadline_ms = wall.time_ns() // 1_000_000 + int(timeout * 1000)
-        record = request_record(message, self._max_body, call_id, self.address, deadline_ms, idempotent, window)
-        partition, keyed = None, record.message_key is not None
-        if keyed or message.record.headers:
-            partition = partition_of(message, await call(self._driver.partition_count, name))
-        outgoing, _ = self._packer.pack(name, partition, (record,), keyed)
-        self._mailboxes.submit_request(outgoing, partial(_stored, waiting), not idempotent)
+        """Give a request that is handled at most once to a service that is free; else send it to the queue."""
+        record = checked_request(message, self._max_body)
+        partition = priority = None
+        if record.message_key is not None or record.headers or message.record.headers:
+            counted = self._driver.partition_count(name)
+            partition, _, priority = route_of(message, counted if type(counted) is int else await settled(counted))
+        now_ms = wall.time_ns() // 1_000_000
+        deadline_ms = now_ms + int(timeout * 1000)
+        if not idempotent and priority is None:
+            sender = self._packer.born_host, self._producer_id, next(self._numbers)
+            if self._mailboxes.hand_over(
+                Handed(name, partition, record, call_id, self.address, deadline_ms, window, now_ms, *sender)
+            ):
+                return
+        if not await self.services(name):
+            raise no_responders(name)
+        stored = stored_request(record, call_id, self.address, deadline_ms, idempotent=idempotent, window=window)
+        keyed = record.message_key is not None
+        outgoing, _ = self._packer.pack(name, partition, (stored,), keyed, self._expiry, priority)
+        self._driver.submit(outgoing, partial(_stored, waiting))
 
     async def _cancel(self, name: str, call_id: str) -> None:
         """Tell those who may have a request that nobody waits for it any more."""

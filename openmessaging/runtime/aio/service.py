@@ -1,16 +1,13 @@
 """A service endpoint: takes requests from a queue as one of a consumer group, calls a handler, and answers.
 
-A few workers take turns: one fetches, and when its handler begins to wait another goes on fetching. A request is
-settled after its answer was sent. What becomes of one whose handler never came to its end depends on whether it is
-idempotent, see `docs/design/rpc.md`.
+Its workers are in `staff.py` beside this file. A request is settled after its answer was sent. What becomes of one
+whose handler never came to its end depends on whether it is idempotent, see `docs/design/rpc.md`.
 
 Source: runtime interface 0.1.0, "ServiceEndPoint" (publish, bind, load balance); its form is this project's.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable
 from operator import attrgetter
 from time import monotonic
@@ -19,39 +16,30 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from openmessaging.model.errors import OMSRuntimeException, error
-from openmessaging.model.mail import HANDED_OVER, Mail, MailKind
+from openmessaging.model.mail import Handed, Mail, MailKind
 from openmessaging.model.message import Record
-from openmessaging.model.spi import Delivery
 from openmessaging.runtime import wall
 from openmessaging.runtime.aio.lifecycle import Service
 from openmessaging.runtime.aio.mailboxes import mailboxes_of
 from openmessaging.runtime.aio.primitives import (
-    IDLE_WAIT,
     Event,
     Periodic,
     Subscription,
     Task,
     call,
     settled,
-    sleep,
 )
-from openmessaging.runtime.aio.waits import Interrupted, Interruptible, Turn, as_stream, end_stream, in_scope
+from openmessaging.runtime.aio.staff import Job, Staff
+from openmessaging.runtime.aio.waits import Interrupted, Interruptible, as_stream, end_stream, in_scope
 from openmessaging.runtime.interceptor import ConsumerInterceptor, InterceptContext, logger, run_post, run_pre
-from openmessaging.runtime.lease import DeliveryOrigin
 from openmessaging.runtime.membership import Membership
-from openmessaging.runtime.rpc import Request, answer_record, error_record, opened_request
+from openmessaging.runtime.rpc import Request, answer_record, error_record, handed_request, opened_request
 from openmessaging.runtime.serving import Arrived, Cancelled, Running, Statistics
 
 if TYPE_CHECKING:
     from openmessaging.runtime.aio.access_point import AccessPoint
 
 PRE_RECEIVE, POST_RECEIVE, ON_ERROR = map(attrgetter, ("pre_receive", "post_receive", "on_error"))
-MAX_BYTES = 8 << 20
-"""Most bytes of one fetch."""
-RETRY_DELAY = 1.0
-"""Seconds between fetches after one failed."""
-UNBROKEN = 16
-"""Requests that a worker handles without a wait before it lets others in."""
 STALL = 60.0
 """Seconds that a stream waits for its reader to take something."""
 
@@ -88,7 +76,6 @@ class ServiceEndpoint(Service):
         self._grace = grace
         self._interceptors: list[ConsumerInterceptor] = []
         self._invisible_time = membership.config.invisible_time
-        self._mutex = threading.Lock()
 
     def add_interceptor(self, interceptor: ConsumerInterceptor) -> None:
         """Add an interceptor behind those that are there; its hooks run around the handler."""
@@ -103,77 +90,28 @@ class ServiceEndpoint(Service):
         self._max_body = driver.max_body_bytes
         self._mailboxes: Any = mailboxes_of(driver)
         self._subscription: Subscription = await driver.subscribe(self._membership.spec(self.queue))
-        self._stopping = False
-        self._ready: deque[Arrived] = deque()
         self._running: dict[str, tuple[Request, Running]] = {}
         self._cancelled = Cancelled()
-        self._busy = 0
-        self._fetcher: Interruptible | None = None
-        self._workers: list[Task] = []
-        self._turn = Turn(self._hire)
-        self.address = await call(self._mailboxes.open_mailbox, in_scope(self._take), (self.queue, self.group))
+        self._staff = Staff(self._subscription, self.concurrency, self._serve)
+        serves = (self.queue, self.group)
+        self.address = await call(self._mailboxes.open_mailbox, in_scope(self._take), serves, self._staff.offer)
         self._keeper = Periodic(self._invisible_time / 3, self._renew)
-        self._hire()
+        self._staff.start()
         self._access_point.attach(self)
 
-    def _hire(self) -> None:
-        """Another worker, if all are busy and there may be more."""
-        with self._mutex:
-            self._workers = [worker for worker in self._workers if not worker.is_done()]
-            if len(self._workers) < min(self.concurrency, self._busy + 1) and not self._stopping:
-                self._workers.append(Task(self._work))
-
-    async def _work(self) -> None:
-        waits = Interruptible()
-        handled = 0
-        while True:
-            await self._turn.take(waits)
-            if self._stopping:
-                self._turn.give()
-                return
-            if not self._ready:
-                await self._fetch(waits)
-                if self._ready and self._ready[0].delivery.lease_id == HANDED_OVER:
-                    handled = 0  # it has waited for this one
-                continue
-            arrived = self._ready.popleft()
-            with self._mutex:
-                self._busy += 1
-            try:
-                await self._turn.run(self._serve, arrived, waits)
-            finally:
-                with self._mutex:
-                    self._busy -= 1
-            handled += 1
-            if not handled % UNBROKEN:
-                await sleep(0)
-
-    async def _fetch(self, waits: Interruptible) -> None:
-        room = max(self.concurrency - self._busy, 1)
-        self._fetcher = waits
-        try:
-            deliveries: list[Delivery] = await waits.run(self._subscription.fetch(room, MAX_BYTES, IDLE_WAIT))
-            for delivery in deliveries:
-                origin = DeliveryOrigin(delivery)
-                for place, record in enumerate(origin.members, delivery.first):
-                    self._ready.append(Arrived(record, delivery, origin, place))
-        except Interrupted:
-            pass
-        except Exception as failure:
-            if not self._stopping:
-                logger.warning("receiving requests failed, trying again: %s", failure, exc_info=failure)
-                await sleep(RETRY_DELAY)
-        finally:
-            self._fetcher = None
-
-    async def _serve(self, arrived: Arrived, waits: Interruptible) -> None:
+    async def _serve(self, job: Job, waits: Interruptible) -> None:
         """Handle a request, or see that it need not or must not be handled any more."""
-        running = Running(arrived, waits.interrupt)
-        request = opened_request(arrived, running.is_cancelled)
-        key = request.call_id or f"{arrived.delivery.lease_id}.{arrived.offset}"
+        if isinstance(job, Handed):
+            running = Running(None, waits.interrupt)
+            request = handed_request(job, running.is_cancelled)
+            key = job.call_id
+        else:
+            running = Running(job, waits.interrupt)
+            request = opened_request(job, running.is_cancelled)
+            key = request.call_id or f"{job.delivery.lease_id}.{job.offset}"
         self._running[key] = request, running
         try:
-            refused = await self._refusal(request, arrived.delivery.attempt)
+            refused = await self._refusal(request, running.arrived)
             if refused is None:
                 await self._handle(request, running, waits)
             elif refused:
@@ -188,7 +126,7 @@ class ServiceEndpoint(Service):
         finally:
             self._running.pop(key, None)
 
-    async def _refusal(self, request: Request, attempt: int) -> str | None:
+    async def _refusal(self, request: Request, arrived: Arrived | None) -> str | None:
         """Why a request is not handled: a text for the requester, or an empty one when nobody waits any more; None:
         it is handled."""
         statistics = self.statistics
@@ -198,13 +136,13 @@ class ServiceEndpoint(Service):
         if self._cancelled.take(request.call_id):
             statistics.cancelled += 1
             return ""
-        if request.reply_to is None:
+        if request.reply_to is None or arrived is None:
             return None
         there = self._mailboxes.has_mailbox(request.reply_to)
         if there is not True and not await settled(there):
             statistics.orphaned += 1
             return ""
-        if attempt > 1 and not request.idempotent:
+        if arrived.delivery.attempt > 1 and not request.idempotent:
             statistics.interrupted += 1
             return "the service that had the request is gone"
         return None
@@ -285,27 +223,22 @@ class ServiceEndpoint(Service):
             self._ack(running)
             await self._refuse(request, "the service was stopped while it handled the request")
 
-    async def _return(self, running: Running) -> None:
-        """No handler was called yet: somebody else may have it, or is told at least."""
-        if running.arrived.delivery.lease_id == HANDED_OVER:
-            await self._refuse(opened_request(running.arrived, running.is_cancelled), "the service was stopped")
-        else:
-            self._give_back(running, counted=False)
-
     def _ack(self, running: Running) -> None:
         if not running.settled:
             running.settled = True
-            if running.arrived.delivery.lease_id == HANDED_OVER:
+            arrived = running.arrived
+            if arrived is None:
                 return
             try:
-                self._subscription.ack(running.arrived.delivery.lease_id, (running.arrived.offset,))
+                self._subscription.ack(arrived.delivery.lease_id, (arrived.offset,))
             except OMSRuntimeException as failure:
                 logger.warning("a request will be delivered again: %s", failure)
 
     def _give_back(self, running: Running, *, counted: bool) -> None:
-        if not running.settled:
+        arrived = running.arrived
+        if not running.settled and arrived is not None:
             running.settled = True
-            lease_id, offsets = running.arrived.delivery.lease_id, (running.arrived.offset,)
+            lease_id, offsets = arrived.delivery.lease_id, (arrived.offset,)
             try:
                 if counted:
                     self._subscription.nack(lease_id, offsets, None, "the service failed")
@@ -335,8 +268,8 @@ class ServiceEndpoint(Service):
 
     def _renew(self) -> None:
         """Let the leases of what is here last; a handler whose lease is lost goes on, another may have its request."""
-        arrived = [running.arrived for _, running in list(self._running.values())] + list(self._ready)
-        for lease_id in {each.delivery.lease_id for each in arrived} - {HANDED_OVER}:
+        arrived = [running.arrived for _, running in list(self._running.values())] + list(self._staff.ready)
+        for lease_id in {each.delivery.lease_id for each in arrived if each is not None}:
             try:
                 self._subscription.extend(lease_id, self._invisible_time)
             except OMSRuntimeException as failure:
@@ -344,21 +277,16 @@ class ServiceEndpoint(Service):
 
     async def _close(self) -> None:
         self._access_point.detach(self)
-        self._stopping = True
-        if self._fetcher is not None:
-            self._fetcher.interrupt()
-        while self._ready:
-            await self._return(Running(self._ready.popleft(), _nothing))
+        staff = self._staff
+        staff.stop()
         deadline = monotonic() + self._grace
-        for worker in self._workers:
-            await worker.join(max(deadline - monotonic(), 0.0))
+        await staff.join(lambda: deadline - monotonic())
+        while staff.ready:  # no handler was called: somebody else may have it
+            self._give_back(Running(staff.ready.popleft(), _nothing), counted=False)
         for request, running in list(self._running.values()):
             await self._abandon(request, running)
             running.cancelled = True
-        for worker in self._workers:
-            if not worker.is_done():
-                worker.cancel()
-                await worker.join(1.0)
+        await staff.dismiss()
         self._keeper.stop()
         await call(self._mailboxes.close_mailbox, self.address)
         await self._subscription.flush()

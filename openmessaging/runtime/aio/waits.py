@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import inspect
 import types
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
+UNBROKEN = 16
+"""Answers that come without a wait before others in the loop get their turn."""
 
 
 class Slot(Generic[T]):
     """One value to come, for one who waits; what comes after it, or after the wait, is refused. Made by `Slots`."""
 
-    __slots__ = ("_future", "_slots", "deadline")
+    __slots__ = ("_future", "_is_taken", "_slots", "_value", "deadline")
 
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
-        self._future: asyncio.Future[T | None] = asyncio.Future(loop=slots.loop)
+        self._future: asyncio.Future[None] | None = None
+        self._is_taken = False
+        self._value: T | None = None
         self.deadline = 0.0
 
     def take(self, value: T | None) -> bool:
         """Be given the value, in the loop of who waits; whether it was taken."""
-        if self._future.done():
+        if self._is_taken:
             return False
-        self._future.set_result(value)
+        self._is_taken = True
+        self._value = value
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)
         return True
 
     fail = take
@@ -36,11 +43,19 @@ class Slot(Generic[T]):
     async def wait(self, timeout: float) -> T | None:
         """The value; None after `timeout` seconds."""
         slots = self._slots
+        if self._is_taken:
+            slots.unbroken += 1
+            if not slots.unbroken % UNBROKEN:
+                await asyncio.sleep(0)
+            return self._value
+        self._future = slots.loop.create_future()
         slots.watch(self, timeout)
         try:
-            return await self._future
+            await self._future
         finally:
+            self._is_taken = True
             slots.waiting.pop(self, None)
+        return self._value
 
 
 class Slots:
@@ -48,6 +63,8 @@ class Slots:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self.unbroken = 0
+        """Values that were there before they were waited for."""
         self.waiting: dict[Slot[Any], None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -73,43 +90,119 @@ class Slots:
                 self._set(slot.deadline)
 
 
-class Turn:
-    """Whose turn it is among workers: one takes it, and others get it when that one begins to wait for something else.
+class Worker:
+    """Somebody who does jobs that he is given, one after the other, in a task of his own.
 
-    So a worker whose work never waits keeps the turn, and nobody else is woken for it.
+    A job that is given in his loop is begun within the call, as if his task were running: one that waits for nothing
+    costs no turn of the loop. He goes on with one that waits.
 
     Args:
-        free: called when it is nobody's turn and nobody asks for it.
+        work: his life: `rest`, then `job` until that is False, again and again.
+        do: does a job.
+        rested: called when a job was done within `give`: he rests again.
     """
 
-    def __init__(self, free: Callable[[], object]) -> None:
-        self._free = free
-        self._holder: object = None
-        self._asking: deque[asyncio.Future[None]] = deque()
+    def __init__(
+        self,
+        work: Callable[[Worker], Coroutine[Any, Any, None]],
+        do: Callable[[Any, Worker], Coroutine[Any, Any, None]],
+        rested: Callable[[Worker], object],
+    ) -> None:
+        self._do = do
+        self._rested = rested
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
+        self._given: asyncio.Future[Any] = self._loop.create_future()
+        self._task = self._loop.create_task(work(self), context=self._context)
+        self.waits = Interruptible(self._task)
 
-    async def take(self, me: object) -> None:
-        """Return when it is the turn of `me`."""
-        while self._holder is not me:
-            if self._holder is None:
-                self._holder = me
-                return
-            asking = asyncio.get_running_loop().create_future()
-            self._asking.append(asking)
-            await asking
+    def rest(self) -> None:
+        """Be ready for a job: from here on `give` may be called once."""
+        self._given = self._loop.create_future()
 
-    def give(self) -> None:
-        """Let others have it."""
-        self._holder = None
-        while self._asking:
-            asking = self._asking.popleft()
-            if not asking.done():
-                asking.set_result(None)
-                return
-        self._free()
+    async def job(self) -> bool:
+        """Wait for a job and do it; False: there is none any more."""
+        given = self._given
+        thrown: BaseException | None = None
+        try:
+            job = await given
+        except asyncio.CancelledError as cancelled:
+            job = None if given.cancelled() or not given.done() else given.result()
+            if not isinstance(job, _Begun):
+                raise
+            thrown = cancelled
+        if job is None:
+            return False
+        await (_go_on(job, thrown) if isinstance(job, _Begun) else self._do(job, self))
+        return True
 
-    async def run(self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
-        """Call a coroutine function, by who has the turn, which goes on at the first wait."""
-        await _noticed(function(*arguments), self.give)
+    def give(self, job: Any) -> None:
+        """Give him a job, from any thread; None: there is none any more."""
+        loop = self._loop
+        if job is None or asyncio._get_running_loop() is not loop:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody works there any more
+                loop.call_soon_threadsafe(self._put, job)
+            return
+        coroutine = self._do(job, self)
+        giver = asyncio.current_task(loop)
+        if giver is not None:
+            asyncio.tasks._leave_task(loop, giver)
+        asyncio.tasks._enter_task(loop, self._task)
+        try:
+            awaited = self._context.run(coroutine.send, None)
+        except (StopIteration, asyncio.CancelledError):
+            self._rested(self)
+        else:
+            self._put(_Begun(coroutine, awaited))
+        finally:
+            asyncio.tasks._leave_task(loop, self._task)
+            if giver is not None:
+                asyncio.tasks._enter_task(loop, giver)
+
+    def _put(self, job: Any) -> None:
+        if not self._given.done():
+            self._given.set_result(job)
+
+    def is_done(self) -> bool:
+        """Whether his life is over."""
+        return self._task.done()
+
+    def cancel(self) -> None:
+        """Ask him to end."""
+        self._task.cancel()
+
+    async def join(self, timeout: float) -> bool:
+        """Wait for his end, at most `timeout` seconds; whether it came."""
+        done, _ = await asyncio.wait([self._task], timeout=timeout)
+        return bool(done)
+
+
+class _Begun(NamedTuple):
+    """A job that was begun, and what it waits for."""
+
+    coroutine: Coroutine[Any, Any, None]
+    awaited: Any
+
+
+@types.coroutine
+def _go_on(begun: _Begun, thrown: BaseException | None) -> Generator[Any, Any, None]:
+    """Do the rest of a job."""
+    coroutine, awaited = begun
+    try:
+        if thrown is not None:
+            awaited = coroutine.throw(thrown)
+        while True:
+            try:
+                sent = yield awaited
+            except GeneratorExit:
+                coroutine.close()
+                raise
+            except BaseException as failure:
+                awaited = coroutine.throw(failure)
+            else:
+                awaited = coroutine.send(sent)
+    except StopIteration:
+        return
 
 
 class Interrupted(Exception):
@@ -117,10 +210,10 @@ class Interrupted(Exception):
 
 
 class Interruptible:
-    """Waits of one task that can be ended from elsewhere without ending the task. Made in that task."""
+    """Waits of one task (None: the one that runs) that can be ended from elsewhere without ending the task."""
 
-    def __init__(self) -> None:
-        self._task = asyncio.current_task()
+    def __init__(self, task: asyncio.Task[Any] | None = None) -> None:
+        self._task = task or asyncio.current_task()
         self._inside = self._interrupted = False
 
     def interrupt(self) -> None:
@@ -131,7 +224,7 @@ class Interruptible:
 
     async def run(self, value: Any) -> Any:
         """The value, or what it gives when awaited. Raises Interrupted, besides what it raises."""
-        if type(value) is bytes or not inspect.isawaitable(value):
+        if type(value) is not types.CoroutineType and (type(value) is bytes or not inspect.isawaitable(value)):
             return value
         self._inside = True
         try:
@@ -146,26 +239,6 @@ class Interruptible:
                 self._interrupted = False
                 self._task.uncancel()
         return result
-
-
-@types.coroutine
-def _noticed(coroutine: Coroutine[Any, Any, T], waits: Callable[[], object]) -> Generator[Any, Any, T]:
-    """As `await coroutine`; calls `waits` when it first has to wait."""
-    try:
-        awaited = coroutine.send(None)
-        waits()
-        while True:
-            try:
-                sent = yield awaited
-            except GeneratorExit:
-                coroutine.close()
-                raise
-            except BaseException as thrown:
-                awaited = coroutine.throw(thrown)
-            else:
-                awaited = coroutine.send(sent)
-    except StopIteration as end:
-        return cast(T, end.value)
 
 
 def in_scope(function: Callable[[T], object]) -> Callable[[T], object]:
@@ -184,6 +257,8 @@ def in_scope(function: Callable[[T], object]) -> Callable[[T], object]:
 
 def as_stream(result: Any) -> AsyncIterator[Any] | None:
     """What a handler returned, if it is a stream of replies: an asynchronous or plain generator."""
+    if type(result) is bytes:
+        return None
     if inspect.isasyncgen(result):
         return result
     return _walk(result) if isinstance(result, Generator) else None

@@ -16,9 +16,9 @@ from typing import Any
 
 from openmessaging.model.destination import DEFAULT_NAMESPACE
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException
-from openmessaging.model.mail import Mail, ServiceInfo
+from openmessaging.model.mail import Handed, Mail, ServiceInfo
 from openmessaging.model.message import Record
-from openmessaging.model.spi import Capability, Delivery, Done, OutgoingBatch
+from openmessaging.model.spi import Capability, Delivery
 from openmessaging.runtime.interceptor import logger
 from openmessaging.runtime.lease import DeliveryOrigin
 from openmessaging.runtime.outgoing import Packer
@@ -45,11 +45,13 @@ class QueueMailboxes:
         self._readers: dict[str, Task] = {}
         self._found: dict[str, tuple[float, Any]] = {}
 
-    def submit_request(self, batch: OutgoingBatch, done: Done, _: bool) -> None:
-        """Send a request as any message."""
-        self._driver.submit(batch, done)
+    def hand_over(self, _: Handed) -> bool:
+        """Nothing is handed over."""
+        return False
 
-    def open_mailbox(self, take: Callable[[Mail], object], serves: tuple[str, str] | None = None) -> str:
+    def open_mailbox(
+        self, take: Callable[[Mail], object], serves: tuple[str, str] | None = None, _: object = None
+    ) -> str:
         """Make a queue and read it."""
         name = secrets.token_hex(8)
         address = f"{DEFAULT_NAMESPACE}://{_OF_REQUESTER}{name}"

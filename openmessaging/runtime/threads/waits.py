@@ -6,7 +6,11 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
+from openmessaging.runtime.threads.primitives import Task
+
 T = TypeVar("T")
+UNBROKEN = 16
+"""Requests that a worker handles before others get their turn."""
 
 
 class Slot(Generic[T]):
@@ -20,7 +24,7 @@ class Slot(Generic[T]):
         self._open = threading.Lock()
         self._value: T | None = None
 
-    def take(self, value: T) -> bool:
+    def take(self, value: T | None) -> bool:
         """Be given the value; whether it was taken."""
         if not self._open.acquire(blocking=False):
             return False
@@ -44,34 +48,41 @@ class Slots:
     """Nothing: each thread watches its own time."""
 
 
-class Turn:
-    """Whose turn it is among workers: one takes it, and others get it when that one begins its work.
+class Worker:
+    """Somebody who does jobs that he is given, one after the other, in a thread of his own.
 
     Args:
-        free: called when it is given away.
+        work: his life: `rest`, then `job` until that is False, again and again.
+        do: does a job.
+        rested: not called here: he rests himself.
     """
 
-    def __init__(self, free: Callable[[], object]) -> None:
-        self._free = free
-        self._turn = threading.Lock()
-        self._holder: object = None
+    def __init__(
+        self, work: Callable[[Worker], None], do: Callable[[Any, Worker], None], _rested: Callable[[Worker], object]
+    ) -> None:
+        self._do = do
+        self._come = threading.Lock()
+        self._come.acquire()
+        self._job: Any = None
+        self.waits = Interruptible()
+        self._life = Task(work, self)
+        self.is_done, self.join, self.cancel = self._life.is_done, self._life.join, self._life.cancel
 
-    def take(self, me: object) -> None:
-        """Return when it is the turn of `me`."""
-        if self._holder is not me:
-            self._turn.acquire()
-            self._holder = me
+    def rest(self) -> None:
+        """Be ready for a job: from here on `give` may be called once."""
 
-    def give(self) -> None:
-        """Let others have it."""
-        self._free()
-        self._holder = None
-        self._turn.release()
+    def job(self) -> bool:
+        """Wait for a job and do it; False: there is none any more."""
+        self._come.acquire()
+        if self._job is None:
+            return False
+        self._do(self._job, self)
+        return True
 
-    def run(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Call a function, by who has the turn, which goes on at once."""
-        self.give()
-        function(*arguments)
+    def give(self, job: Any) -> None:
+        """Give him a job; None: there is none any more."""
+        self._job = job
+        self._come.release()
 
 
 class Interrupted(Exception):

@@ -1,16 +1,18 @@
 """Waits of requesters and services, asyncio."""
 
 import asyncio
+import contextvars
 import threading
 
 import pytest
 
 from openmessaging.runtime.aio.waits import (
+    UNBROKEN,
     Interrupted,
     Interruptible,
     Slot,
     Slots,
-    Turn,
+    Worker,
     as_stream,
     end_stream,
     in_scope,
@@ -39,61 +41,114 @@ async def test_slots_of_one_loop_end_each_in_its_time() -> None:
     assert not early.take("too late")
 
 
-async def test_a_turn_goes_on_when_its_holder_waits_for_something_else() -> None:
-    free: list[bool] = []
-    turn = Turn(lambda: free.append(True))
-    steps: list[str] = []
-    go = asyncio.Event()
+class Office:
+    """One worker, and what he did."""
 
-    async def at_once() -> None:
-        steps.append("at once")
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.tasks: list[asyncio.Task[None] | None] = []
+        self.rested = 0
+        self.go = asyncio.Event()
+        self.done = asyncio.Event()
+        self.worker = Worker(self.work, self.do, self.note)
 
-    async def waiting() -> None:
-        await go.wait()
-        steps.append("waited")
+    async def work(self, worker: Worker) -> None:
+        worker.rest()
+        while await worker.job():
+            worker.rest()
 
-    await turn.take("a")
-    await turn.run(at_once)
-    assert not free  # the turn was kept
-    other = asyncio.create_task(turn.take("b"))
-    held = asyncio.create_task(turn.run(waiting))
-    await other
-    go.set()
-    await held
-    assert steps == ["at once", "waited"]
-    turn.give()
-    assert free == [True]
+    async def do(self, job: str, worker: Worker) -> None:
+        self.steps.append(f"{job} begun")
+        self.tasks.append(asyncio.current_task())
+        colour.set(job)
+        if job == "cancelled":
+            raise asyncio.CancelledError
+        if job == "waits":
+            async with asyncio.timeout(5):
+                try:
+                    await self.go.wait()
+                except asyncio.CancelledError:
+                    self.steps.append("ended")
+                    raise
+        self.tasks.append(asyncio.current_task())
+        self.steps.append(f"{job} done with {colour.get()}")
+        self.done.set()
+
+    def note(self, worker: Worker) -> None:
+        self.rested += 1
 
 
-async def test_one_who_was_cancelled_while_asking_is_passed_over() -> None:
-    turn = Turn(lambda: None)
-    await turn.take("a")
-    gone, next_one = asyncio.create_task(turn.take("b")), asyncio.create_task(turn.take("c"))
+colour = contextvars.ContextVar("colour", default="none")
+
+
+async def test_a_job_that_waits_for_nothing_is_done_within_the_call_as_if_by_his_task() -> None:
+    office = Office()
     await asyncio.sleep(0)
-    gone.cancel()
-    turn.give()
-    await next_one
+    me = asyncio.current_task()
+    office.worker.give("job")
+    assert office.steps == ["job begun", "job done with job"]
+    assert office.rested == 1
+    assert set(office.tasks) == {office.worker._task}
+    assert asyncio.current_task() is me
+    assert colour.get() == "none", "his context is his own"
+    office.worker.give("cancelled")
+    assert office.rested == 2
+    office.worker.give(None)
+    assert await office.worker.join(5)
+    assert office.worker.is_done()
 
 
-async def test_what_is_thrown_into_a_run_reaches_the_function() -> None:
-    turn = Turn(lambda: None)
-    seen: list[str] = []
-
-    async def waiting() -> None:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            seen.append("cancelled")
-            await asyncio.sleep(0)
-            raise
-
-    await turn.take("a")
-    task = asyncio.create_task(turn.run(waiting))
+async def test_he_goes_on_with_a_job_that_waits() -> None:
+    office = Office()
     await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert seen == ["cancelled"]
+    asyncio.get_running_loop().call_soon(office.worker.give, "waits")  # nobody's task
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert office.steps == ["waits begun"]
+    assert office.rested == 0
+    office.go.set()
+    await office.done.wait()
+    assert office.steps[1] == "waits done with waits"
+    assert set(office.tasks) == {office.worker._task}
+    await asyncio.sleep(0)
+    office.worker.give("job")
+    assert office.steps[2:] == ["job begun", "job done with job"]
+    office.worker.cancel()
+    assert await office.worker.join(5)
+
+
+@pytest.mark.parametrize("turns", [0, 3])
+async def test_a_job_is_cancelled_with_him_also_before_he_has_noticed_it(turns: int) -> None:
+    office = Office()
+    await asyncio.sleep(0)
+    office.worker.give("waits")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    office.worker.cancel()
+    assert await office.worker.join(5)
+    assert office.steps == ["waits begun", "ended"]
+
+
+async def test_a_job_from_another_thread_is_done_in_his_loop() -> None:
+    office = Office()
+    await asyncio.sleep(0)
+    await asyncio.to_thread(office.worker.give, "job")
+    await office.done.wait()
+    assert office.rested == 0
+    assert set(office.tasks) == {office.worker._task}
+    office.worker.cancel()
+    await office.worker.join(5)
+
+
+async def test_values_that_are_there_let_others_in_now_and_then() -> None:
+    slots = Slots()
+    others: list[int] = []
+    asyncio.get_running_loop().call_soon(others.append, 1)
+    for _ in range(UNBROKEN):
+        slot = Slot(slots)
+        slot.take("value")
+        assert await slot.wait(1) == "value"
+    assert others == [1]
 
 
 async def test_an_interrupted_wait_ends_and_its_task_goes_on() -> None:

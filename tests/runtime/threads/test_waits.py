@@ -2,7 +2,7 @@
 
 import threading
 
-from openmessaging.runtime.threads.waits import Interruptible, Slot, Slots, Turn, as_stream, end_stream, in_scope
+from openmessaging.runtime.threads.waits import Interruptible, Slot, Slots, Worker, as_stream, end_stream, in_scope
 
 
 def test_a_slot_takes_one_value() -> None:
@@ -18,16 +18,25 @@ def test_a_slot_that_was_waited_for_in_vain_takes_nothing_more() -> None:
     assert not slot.take("too late")
 
 
-def test_a_turn_goes_on_when_its_holder_begins_its_work() -> None:
-    free: list[bool] = []
-    turn = Turn(lambda: free.append(True))
-    turn.take("a")
-    turn.take("a")
-    other = threading.Thread(target=turn.take, args=("b",))
-    other.start()
-    turn.run(other.join, 5)
-    assert not other.is_alive()
-    assert free == [True]
+def test_a_worker_does_what_he_is_given_one_after_the_other() -> None:
+    done: list[tuple[str, threading.Thread]] = []
+    ready = threading.Semaphore(0)
+
+    def work(worker: Worker) -> None:
+        goes_on = True
+        while goes_on:
+            worker.rest()
+            ready.release()
+            goes_on = worker.job()
+
+    worker = Worker(work, lambda job, _: done.append((job, threading.current_thread())), lambda _: None)
+    for job in ("a", "b", None):
+        assert ready.acquire(timeout=5)
+        worker.give(job)
+    assert worker.join(5)
+    assert worker.is_done()
+    assert [job for job, _ in done] == ["a", "b"]
+    assert threading.current_thread() not in {thread for _, thread in done}
 
 
 def test_what_a_thread_waits_for_is_not_interrupted() -> None:
