@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openmessaging.broker import transactions
 from openmessaging.broker.entry import OpenProducer, Remember
 from openmessaging.broker.once import MAX_KEYS, MAX_PRODUCERS, MAX_RECENT, UNKNOWN, Once, Place, Recent
+from openmessaging.model.batch import PRODUCER_BITS
 from openmessaging.model.spi import OutgoingBatch
 from openmessaging.model.unique import Unique
 from tests.broker.harness import QUEUE, Broker, code_of
@@ -63,6 +65,18 @@ def test_each_queue_has_numbers_of_its_own(broker: Broker) -> None:
     broker.do(broker.engine.decide_create_queue(broker.now, OTHER, 2, {}))
     assert send(broker, Unique("p", epoch, 5), queue=OTHER) is None
     assert send(broker, Unique("p", epoch, 5)).offset == 0
+
+
+def test_a_name_has_one_id_and_an_epoch_more_with_each_opening(broker: Broker) -> None:
+    for name, drawn, producer_id in (
+        ("a", 0.0, 0),
+        ("b", 0.5, 1 << PRODUCER_BITS - 1),
+        ("c", 0.25, 1 << PRODUCER_BITS - 2),
+    ):
+        for epoch, later in ((1, drawn), (2, 0.9)):
+            entry = transactions.open_producer(broker.engine, broker.now, name, later)
+            assert entry.operations == (OpenProducer(name, producer_id, epoch),)
+            broker.do(entry)
 
 
 def test_an_older_epoch_is_fenced(broker: Broker) -> None:

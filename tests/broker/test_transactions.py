@@ -5,6 +5,7 @@ import pytest
 from openmessaging.broker.draft import Limits
 from openmessaging.broker.entry import CreateQueue, Settle
 from openmessaging.broker.transactions import Settled
+from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import OutgoingBatch
 from tests.broker.harness import QUEUE, Broker, code_of, offsets
 
@@ -78,6 +79,8 @@ def test_a_lease_whose_time_is_over_cannot_be_committed_even_before_a_tick(broke
     broker.now += 1
     commit = broker.engine.decide_commit
     assert code_of(commit, broker.now, [outgoing(broker, "x")], [Settled(group.id, lease.lease_id, None)]) == 1418
+    with pytest.raises(OMSRuntimeException, match="expired 7 ms ago"):
+        commit(broker.now + 7, [], [Settled(group.id, lease.lease_id, None)])
     broker.ack(group, lease.lease_id, [0])  # a late acknowledgement by itself counts until the tick
     broker.tick()
     broker.now += 60_000
