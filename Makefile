@@ -56,6 +56,7 @@ bench: $(STAMP) ## what the store does beside what the machine can do, as ratios
 	$(PY) -m benchmarks.alternating
 	$(PY) -m benchmarks.backlog
 	$(PY) -m benchmarks.filtering
+	$(PY) -m benchmarks.routing
 	$(PY) -m benchmarks.transactions
 	$(PY) -m benchmarks.syncs
 	$(PY) -m benchmarks.startup

@@ -97,4 +97,4 @@ def _subject(queue: str, now_ms: int, record: Record) -> Subject:
     headers = record.headers or {}
     known = {**headers, "destination": queue, "storeTimestamp": headers.get("storeTimestamp", now_ms)}
     read: Callable[[str], Any] = known.get
-    return Subject(headers["messageId"], record.message_key, record.properties, read)
+    return Subject(record.message_key, record.properties, read)

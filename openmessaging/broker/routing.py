@@ -31,7 +31,7 @@ from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.reception import Bound
 from openmessaging.broker.route import StoredRoute
-from openmessaging.model.batch import OWN_IDS, BatchHeader, decode
+from openmessaging.model.batch import OWN_IDS, decode
 from openmessaging.model.errors import error
 from openmessaging.model.message import Record
 from openmessaging.model.routing import Route, RouteInfo
@@ -171,36 +171,46 @@ class _Step:
 
     def _look(self, piece: Piece) -> None:
         """Take the messages of a piece through the operators, one by one."""
-        header, shared, records = decode(piece.data)
+        _, shared, records = decode(piece.data)
         if self._steps:
             self._store_ms = self._engine.contents.store_ms(piece.partition.id, piece.base + piece.spans[0][0])
         kept: list[Member] = []
-        for position, record in members_of(piece, records):
-            if self._plain:
-                kept.append(Member(position, record, None))
-                continue
-            offset = piece.base + position
-            read = header_of(piece, header, shared, record, position, self._store_ms)
-            subject = Subject(read("messageId"), record.message_key, record.properties, read)
-            if not all(step(subject, self._seen) for step in self._steps):
-                self._dropped += 1
-            elif self._compact and subject.key is None:
-                self._bury(piece.partition, offset)
-                continue
-            else:
-                self._trace(subject, piece, offset)
-                kept.append(Member(position, changed_record(record, subject), subject))
-            for digest, _ in subject.digests:
-                self._fresh[digest] = self._store_ms
+        if self._plain:
+            kept = [Member(position, record, None) for position, record in members_of(piece, records)]
+        else:
+            facts = Facts(piece, shared, self._store_ms)
+            for position, record in members_of(piece, records):
+                facts.at(position, record)
+                subject = Subject(record.message_key, record.properties, facts)
+                if self._goes_on(subject, piece, position):
+                    kept.append(Member(position, changed_record(record, subject), subject))
         self._routed += len(kept)
         if kept:
             self.forwarding.forward(piece, kept, shared)
 
-    def _trace(self, subject: Subject, piece: Piece, offset: int) -> None:
-        if self._route.definition.trace:
-            number = piece.partition.number
-            subject.properties = with_hop(self._route.definition, number, offset, subject.properties)
-            subject.changed = True
+    def _goes_on(self, subject: Subject, piece: Piece, position: int) -> bool:
+        """Whether a message passes; else it is counted, and buried where no target can take it."""
+        for step in self._steps:
+            if not step(subject, self._seen):
+                self._dropped += 1
+                break
+        else:
+            offset = piece.base + position
+            if self._compact and subject.key is None:
+                self._bury(piece.partition, offset)
+                return False  # and not remembered
+            if self._route.definition.trace:
+                number = piece.partition.number
+                subject.properties = with_hop(self._route.definition, number, offset, subject.properties)
+                subject.changed = True
+            self._remember(subject)
+            return True
+        self._remember(subject)
+        return False
+
+    def _remember(self, subject: Subject) -> None:
+        for digest in subject.digests:
+            self._fresh[digest] = self._store_ms
 
     def _seen(self, digest: bytes, window: float) -> bool:
         """Whether a message of that digest went on, stored less than a window before or after the one at hand."""
@@ -219,27 +229,38 @@ class _Step:
         self._dead += 1
 
 
-def header_of(
-    piece: Piece, header: BatchHeader, shared: dict[str, Any], record: Record, position: int, store_ms: int
-) -> Any:
-    """A function that reads header fields of a message as a receiver sees them: what the provider knows wins."""
-    own = record.headers or {}
+class Facts:
+    """Header fields of the messages of a piece as a receiver sees them: what the provider knows wins."""
 
-    def read(name: str) -> Any:
+    __slots__ = ("_own", "_piece", "_position", "_shared", "_store_ms")
+
+    def __init__(self, piece: Piece, shared: dict[str, Any], store_ms: int) -> None:
+        self._piece = piece
+        self._shared = shared
+        self._store_ms = store_ms
+        self._position = 0
+        self._own: dict[str, Any] = {}
+
+    def at(self, position: int, record: Record) -> None:
+        """Turn to a message."""
+        self._position = position
+        self._own = record.headers or {}
+
+    def __call__(self, name: str) -> Any:
+        """A field by its standard name, None when it is unset."""
+        piece, own = self._piece, self._own
         match name:
             case "messageId" | "bornTimestamp":
-                if header.attributes & OWN_IDS and own.get(name):
+                if piece.header.attributes & OWN_IDS and own.get(name):
                     return own[name]
-                return header.born_ms if name == "bornTimestamp" else header.message_id(position)
+                return piece.header.born_ms if name == "bornTimestamp" else piece.header.message_id(self._position)
             case "destination":
                 return piece.partition.queue.name
             case "partition":
                 return piece.partition.number
             case "offset":
-                return piece.base + position
+                return piece.base + self._position
             case "storeTimestamp":
-                return store_ms
-        value = shared.get(name)
+                return self._store_ms
+        value = self._shared.get(name)
         return own.get(name) if value is None else value
-
-    return read

@@ -16,25 +16,23 @@ from openmessaging.model.routing import KEY, Assign, By, Deduplicate, Filter, Op
 
 DIGEST_BYTES = 16
 _ONE = float(1 << 64)
+_SAMPLE = blake2b(digest_size=8, person=b"oms.sample")
 
 
 class Subject:
     """A message on its way through the operators. `properties` are replaced, never changed in place."""
 
-    __slots__ = ("_header", "changed", "digests", "key", "message_id", "moved", "properties")
+    __slots__ = ("_header", "changed", "digests", "key", "moved", "properties")
 
-    def __init__(
-        self, message_id: str, key: str | None, properties: dict[str, Any] | None, header: Callable[[str], Any]
-    ) -> None:
-        self.message_id = message_id
+    def __init__(self, key: str | None, properties: dict[str, Any] | None, header: Callable[[str], Any]) -> None:
         self.key = key
         self.properties = properties
         self.changed = False
         """Whether it is not what it was."""
         self.moved = False
         """Whether its key is not what it was, so that it may belong elsewhere."""
-        self.digests: list[tuple[bytes, float]] = []
-        """What deduplicators shall remember of it, and the window of each."""
+        self.digests: list[bytes] = []
+        """What deduplicators shall remember of it."""
         self._header = header
 
     def header(self, name: str) -> Any:
@@ -43,7 +41,7 @@ class Subject:
 
     def text(self, by: By) -> str:
         """What it is told apart by."""
-        return self.message_id if by == "id" or self.key is None else self.key
+        return self._header("messageId") or "" if by == "id" or self.key is None else self.key
 
 
 Seen = Callable[[bytes, float], bool]
@@ -72,18 +70,21 @@ def step_of(operator: Operator, number: int) -> Step | None:
 
 def hashed(text: str) -> float:
     """A number from 0 to 1 (exclusive) that belongs to a text, the same everywhere and always."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8, person=b"oms.sample").digest(), "big") / _ONE
+    found = _SAMPLE.copy()
+    found.update(text.encode())
+    return int.from_bytes(found.digest(), "big") / _ONE
 
 
 def _deduplicate(operator: Deduplicate, number: int) -> Step:
-    salt = number.to_bytes(2, "big")  # each of several remembers for itself
+    start = blake2b(digest_size=DIGEST_BYTES, salt=number.to_bytes(2, "big"))  # each of several remembers for itself
 
     def step(subject: Subject, seen: Seen) -> bool:
-        text = subject.text(operator.by)
-        digest = blake2b(text.encode(), digest_size=DIGEST_BYTES, salt=salt).digest()
+        found = start.copy()
+        found.update(subject.text(operator.by).encode())
+        digest = found.digest()
         if seen(digest, operator.window):
             return False
-        subject.digests.append((digest, operator.window))
+        subject.digests.append(digest)
         return True
 
     return step

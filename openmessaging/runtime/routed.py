@@ -49,7 +49,7 @@ def working_copy(message: Message) -> Message:
 def passes(step: Step, message: Message) -> bool:
     """Whether a message passes a declarative operator, which may change it."""
     record = message.record
-    subject = Subject(message.message_id or "", record.message_key, record.properties, message.get_header)
+    subject = Subject(record.message_key, record.properties, message.get_header)
     if not step(subject, _never):
         return False
     if subject.changed:

@@ -54,7 +54,7 @@ def test_pieces_hold_what_was_asked_for_and_each_batch_is_read_once(counts, boun
 
 
 def members(*positions: int, changed: bool = False) -> list[Member]:
-    subject = Subject("", None, None, {}.get)
+    subject = Subject(None, None, {}.get)
     subject.changed = changed
     return [Member(position, Record(b""), subject) for position in positions]
 
