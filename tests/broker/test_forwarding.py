@@ -40,6 +40,7 @@ class Partition:
     id = 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=8), st.lists(st.integers(0, 50), max_size=8))
 def test_pieces_hold_what_was_asked_for_and_each_batch_is_read_once(counts, bounds) -> None:
     contents = Batches([*counts, 1])
