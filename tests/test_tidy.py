@@ -27,6 +27,7 @@ TESTED_WITH = {
     "broker/copy.py": "broker/test_copies.py",
     "broker/replaying.py": "broker/test_copies.py",
     "simulation/clock.py": "simulation/test_broker.py",
+    "storage/timer_chunk.py": "storage/test_timer_index.py",
     "simulation/appointments.py": "simulation/test_time.py",
     "simulation/prices.py": "simulation/test_time.py",
     "simulation/effects.py": "simulation/test_transactions.py",

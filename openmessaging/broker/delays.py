@@ -36,7 +36,7 @@ def index(timers: TimerIndex, placed: Placed, dues: Sequence[int], head: bytes, 
     ids = [(header.first_id, placed.count, 0)]
     if header.attributes & OWN_IDS:
         ids = [(int(headers["messageId"], 16), 1, place) for place, headers in enumerate(_headers(head + payload))]
-    timers.add(placed.partition_id, placed.base_offset, dues, ids)
+    timers.add(placed.partition_id, placed.base_offset, dues, ids, placed.store_ms)
 
 
 def index_stored(timers: TimerIndex, placed: Placed, data: bytes) -> None:

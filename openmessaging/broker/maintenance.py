@@ -19,6 +19,7 @@ from openmessaging.broker.runner import Runner
 from openmessaging.broker.writeback import Writeback
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.storage.snapshot import SnapshotStore
+from openmessaging.storage.timer_index import FAR_MS
 
 _LOG = logging.getLogger("openmessaging.store")
 COMMIT_DELAY = 0.01
@@ -31,6 +32,8 @@ _NEVER = float("inf")
 _AT_ONCE = float("-inf")
 SNAPSHOT_BYTES = 64 << 20
 SNAPSHOT_ENTRIES = 100_000
+_SORTED_RUNS = 4
+"""Most raw runs of timers that a round sorts; each stops sending for some 30 ms."""
 
 
 class Maintenance:
@@ -208,8 +211,15 @@ class Maintenance:
         self._runner.commit_dirty()
 
     def _merge_timers(self) -> None:
-        with self._runner.lock:
-            timers = self._runner.engine.timers
+        runner = self._runner
+        timers = runner.engine.timers
+        for _ in range(_SORTED_RUNS):
+            with runner.lock:
+                raw = timers.raw(runner.clock.now_ms() + FAR_MS)
+                if raw is None:
+                    break
+                timers.sort(raw)
+        with runner.lock:
             if runs := timers.compact():
                 timers.merge(runs)
 

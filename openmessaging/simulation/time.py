@@ -72,7 +72,7 @@ class TimeRun:
             + [self._schedule] * 2 + [self._change_schedule] * 2 + [self._wait] * 12 + [self._tick] * 8
             + [self._upkeep] * 10 + [self._jump] * 3
         )  # fmt: skip
-        with _small_runs():
+        with _small_runs(self.random.choice((0, 5_000, 600_000))):
             for _ in range(steps):
                 self.random.choice(actions)()
                 self._latest_ms = max(self._latest_ms, self.clock.now_ms())
@@ -341,14 +341,14 @@ class TimeRun:
 
 
 @contextmanager
-def _small_runs() -> Iterator[None]:
-    """Let the timer index write files for a few timers already."""
-    before = timer_index.LIMIT, timer_index.MERGE_ABOVE
-    timer_index.LIMIT, timer_index.MERGE_ABOVE = 16, 4
+def _small_runs(far_ms: int) -> Iterator[None]:
+    """Let the timer index write files for a few timers already, raw ones from so far away on."""
+    before = timer_index.LIMIT, timer_index.MERGE_ABOVE, timer_index.FAR_MS
+    timer_index.LIMIT, timer_index.MERGE_ABOVE, timer_index.FAR_MS = 16, 4, far_ms
     try:
         yield
     finally:
-        timer_index.LIMIT, timer_index.MERGE_ABOVE = before
+        timer_index.LIMIT, timer_index.MERGE_ABOVE, timer_index.FAR_MS = before
 
 
 def run_seed(seed: int) -> tuple[str, TimeRun | None, BaseException | None]:

@@ -32,7 +32,9 @@ HEADER = struct.Struct(">8sHHIII4xI")
 ID = struct.Struct(">QQIIQ")
 _CRC = struct.Struct(">I")
 OFFSET_BITS = 48
-_OFFSET_MASK = (1 << OFFSET_BITS) - 1
+OFFSET_MASK = (1 << OFFSET_BITS) - 1
+RAW = -1
+"""For the place of the next timer: the timers of this run are not sorted yet."""
 BLOCK = 256
 """Timers that are read at once."""
 CHECKPOINT = "checkpoint"
@@ -52,7 +54,7 @@ class Checkpoint(msgspec.Struct, array_like=True):
     """Of the entry; the checkpoint may hold younger timers too."""
     next_number: int
     runs: list[tuple[int, int]]
-    """(number, timers at its beginning that are done with)"""
+    """(number, timers at its beginning that are done with, or RAW)"""
     timers: list[Timer]
     ids: list[tuple[bytes, int, int, int]]
 
@@ -67,7 +69,8 @@ def run_name(number: int) -> str:
 
 
 def encode_run(shelves: Sequence[int], dues: array[int], refs: array[int], ids: Sequence[BatchId]) -> bytes:
-    """The bytes of a run, sorted by due time; a ref is the place of its shelf in `shelves`, and the offset."""
+    """The bytes of a run, sorted by due time unless it is raw; a ref is the place of its shelf in `shelves`, and the
+    offset."""
     if _SWAP:
         dues.byteswap()
         refs.byteswap()
@@ -84,7 +87,8 @@ def encode_run(shelves: Sequence[int], dues: array[int], refs: array[int], ids: 
 
 
 class RunFile:
-    """A run in its file; `at` is the first timer that is not done with. Raises Damaged for a file that is not whole."""
+    """A run in its file; `at` is the first timer that is not done with, or RAW. Raises Damaged for a file that is not
+    whole."""
 
     def __init__(self, number: int, opened: Callable[[], File], at: int = 0) -> None:
         self.number = number
@@ -101,16 +105,28 @@ class RunFile:
         rest = file.read_at(HEADER.size, size)
         if len(rest) != size or google_crc32c.value(rest) != crc:
             raise Damaged(f"run {number} has a wrong checksum")
-        self._shelves = struct.unpack_from(f">{shelves}I", rest)
+        self.shelves = struct.unpack_from(f">{shelves}I", rest)
         self._dues_at = HEADER.size + shelves * 4
         self._refs_at = self._dues_at + self.count * 8
         self._ids_at = self._refs_at + self.count * 8
         self._id_range = range(self._id(0)[0], sum(self._id(self._ids - 1)[:2])) if self._ids else range(0)
         self._block: list[Timer] = []
         self._block_at = 0
+        self.first = (0, 0, 0)
+        """The timer that is due first, of a raw run."""
+        if at == RAW:
+            dues = _array("q", rest[shelves * 4 : shelves * 4 + self.count * 8])
+            (self.first,) = self.read(dues.index(min(dues)), 1)
+
+    @property
+    def raw(self) -> bool:
+        """Whether its timers are not sorted yet."""
+        return self.at == RAW
 
     def timer(self) -> Timer | None:
-        """The timer at `at`; None past the last."""
+        """The timer at `at`; None past the last. Of a raw run the one that is due first."""
+        if self.at == RAW:
+            return self.first
         if self.at >= self.count:
             self._block = []
             return None
@@ -120,12 +136,18 @@ class RunFile:
 
     def read(self, at: int, count: int) -> list[Timer]:
         """Timers from a place on."""
-        count = min(count, self.count - at)
+        dues, refs = self.columns(at, min(count, self.count - at))
+        shelves = self.shelves
+        return [(due, shelves[ref >> OFFSET_BITS], ref & OFFSET_MASK) for due, ref in zip(dues, refs, strict=True)]
+
+    def columns(self, at: int = 0, count: int | None = None) -> tuple[array[int], array[int]]:
+        """Due times and refs from a place on, all of them when not told how many."""
+        size = 8 * (self.count if count is None else count)
         file = self._opened()
-        dues = _array("q", file.read_at(self._dues_at + at * 8, count * 8))
-        refs = _array("Q", file.read_at(self._refs_at + at * 8, count * 8))
-        shelves = self._shelves
-        return [(due, shelves[ref >> OFFSET_BITS], ref & _OFFSET_MASK) for due, ref in zip(dues, refs, strict=True)]
+        return (
+            _array("q", file.read_at(self._dues_at + at * 8, size)),
+            _array("Q", file.read_at(self._refs_at + at * 8, size)),
+        )
 
     def ids(self) -> list[BatchId]:
         """All ids."""

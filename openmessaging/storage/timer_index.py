@@ -1,9 +1,10 @@
 """The timer index: which delayed message is due next, and where one of a given id waits, of millions in little memory.
 
 A small log-structured tree. New timers are kept in memory in small sorted chunks; from `LIMIT` on they become a *run*,
-a sorted file that is never changed. The next timer is the least of the heads of all chunks and runs, which a heap
-knows: adding costs O(log n), memory is bounded. A timer is only a hint: whether its message still waits is for the
-owner (`Shelves`) to say, so cancelling touches nothing here, and one that is added twice does no harm.
+a sorted file that is never changed. A run of which nothing is due for a while is *raw* at first: it is sorted
+when that changes, by upkeep. The next timer is the least of the heads of all chunks and runs, which a heap knows:
+adding costs O(log n), memory is bounded. A timer is only a hint: whether its message still waits is for the owner
+(`Shelves`) to say, so cancelling touches nothing here, and one that is added twice does no harm.
 
 The index is a cache of the log, as the indexes of partitions are: `save` writes a checkpoint before each snapshot, the
 replay adds what came after it, and without a whole checkpoint the owner adds all that waits again.
@@ -19,14 +20,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from heapq import heapify, heappop, heappush, heapreplace
 from itertools import count
-from operator import itemgetter
 from typing import Protocol
 
 from openmessaging.model.errors import error
 from openmessaging.storage.cache import OpenFiles
+from openmessaging.storage.timer_chunk import Chunk
 from openmessaging.storage.timer_file import (
     FORMAT,
     OFFSET_BITS,
+    RAW,
     BatchId,
     Checkpoint,
     Damaged,
@@ -44,6 +46,9 @@ LIMIT = 32_768
 """Timers and ids in memory from which on they are written as a run."""
 MERGE_ABOVE = 512
 """Runs above which the emptiest are merged."""
+FAR_MS = 600_000
+"""A run of which nothing is due for so long is raw at first."""
+LATEST_MS = 1 << 62
 _MERGED_RUNS = 64
 _MERGED_TIMERS = 8 * LIMIT
 _OPEN_FILES = 64
@@ -59,37 +64,6 @@ class Shelves(Protocol):
     def any_waiting(self, shelf: int, start: int, end: int) -> bool:
         """Whether one of `[start, end)` waits."""
         ...
-
-
-class _Chunk:
-    """Timers of one shelf in memory, for the offsets from `base` on; sorted when the first of them is looked at."""
-
-    __slots__ = ("_offsets", "at", "base", "dues", "first_ms", "shelf")
-
-    def __init__(self, shelf: int, base: int, dues: Sequence[int]) -> None:
-        self.shelf = shelf
-        self.base = base
-        self.dues = dues
-        self.first_ms = min(dues)
-        self.at = 0
-        self._offsets: Sequence[int] | None = None
-
-    def timer(self) -> Timer | None:
-        """The timer at `at`; None past the last."""
-        at = self.at
-        if at >= len(self.dues):
-            return None
-        if self._offsets is None:
-            order = sorted(range(len(self.dues)), key=self.dues.__getitem__)
-            self._offsets = [self.base + place for place in order]
-            self.dues = [self.dues[place] for place in order]
-        return self.dues[at], self.shelf, self._offsets[at]
-
-    def rest(self) -> tuple[Sequence[int], Sequence[int]]:
-        """Due times and offsets from `at` on."""
-        if self._offsets is None:
-            return self.dues, range(self.base, self.base + len(self.dues))
-        return self.dues[self.at :], self._offsets[self.at :]
 
 
 class TimerIndex:
@@ -115,7 +89,7 @@ class TimerIndex:
 
     def clear(self) -> None:
         """Forget all timers; files stay until the next `save`."""
-        self._heap: list[tuple[int, int, _Chunk | RunFile]] = []
+        self._heap: list[tuple[int, int, Chunk | RunFile]] = []
         self._gone += self._runs
         self._runs.clear()
         self._unsynced: list[int] = []
@@ -125,16 +99,18 @@ class TimerIndex:
         self._held = 0
         """Timers and ids added since the last run was written."""
 
-    def add(self, shelf: int, base: int, dues: Sequence[int], ids: Sequence[tuple[int, int, int]]) -> None:
+    def add(
+        self, shelf: int, base: int, dues: Sequence[int], ids: Sequence[tuple[int, int, int]], now_ms: int = LATEST_MS
+    ) -> None:
         """Add the messages from an offset on, each due at a time; `ids`: for each row of them whose ids follow one
         another, (id of the first, how many, place of the first)."""
-        chunk = _Chunk(shelf, base, dues)
+        chunk = Chunk(shelf, base, dues)
         heappush(self._heap, (chunk.first_ms, next(self._serials), chunk))
         for first, together, place in ids:
             insort(self._ids, (first, together, shelf, base + place))
         self._held += len(dues) + len(ids)
         if self._held >= LIMIT:
-            self._make_room()
+            self._make_room(now_ms)
 
     def next_ms(self) -> int | None:
         """When the next timer is due; one whose message waits no more may count."""
@@ -155,6 +131,9 @@ class TimerIndex:
         heap, found = self._heap, self._taken
         while heap and heap[0][0] <= now_ms and len(found) < limit:
             source = heap[0][2]
+            if isinstance(source, RunFile) and source.raw:
+                self.sort(source)
+                continue
             timer = source.timer()
             if timer is not None and self._counts(timer):
                 found.append(timer)
@@ -164,7 +143,7 @@ class TimerIndex:
     def defer(self, shelf: int, offset: int, until_ms: int) -> None:
         """A message that was due cannot be fired now: ask again at that time."""
         self._deferred[shelf, offset] = until_ms
-        self._push(_Chunk(shelf, offset, (until_ms,)))
+        self._push(Chunk(shelf, offset, (until_ms,)))
 
     def find(self, message_id: int) -> list[tuple[int, int]]:
         """Where messages with an id were added (shelf, offset), the last one first."""
@@ -175,7 +154,7 @@ class TimerIndex:
     def capture(self, index: int) -> Checkpoint:
         """What `save` has to write, as of now, when the log ends with the entry at `index`."""
         self._give_back()
-        chunks = [source for _, _, source in self._heap if isinstance(source, _Chunk)]
+        chunks = [source for _, _, source in self._heap if isinstance(source, Chunk)]
         timers = [(due, chunk.shelf, offset) for chunk in chunks for due, offset in zip(*chunk.rest(), strict=True)]
         ids = [(first.to_bytes(16, "big"), together, shelf, base) for first, together, shelf, base in self._ids]
         runs = [(number, run.at) for number, run in sorted(self._runs.items())]
@@ -235,7 +214,7 @@ class TimerIndex:
             self._runs[run.number] = run
             self._push(run)
         for due, shelf, offset in checkpoint.timers:
-            self._push(_Chunk(shelf, offset, (due,)))
+            self._push(Chunk(shelf, offset, (due,)))
         self._ids = [(int.from_bytes(first), together, shelf, base) for first, together, shelf, base in checkpoint.ids]
         self._held = len(checkpoint.timers) + len(self._ids)
         return True
@@ -255,7 +234,9 @@ class TimerIndex:
         """The runs to be merged now, none most of the time: those with the fewest timers left."""
         if len(self._runs) <= MERGE_ABOVE:
             return []
-        emptiest = sorted(self._runs.values(), key=lambda run: run.count - run.at)[:_MERGED_RUNS]
+        emptiest = sorted((run for run in self._runs.values() if not run.raw), key=lambda run: run.count - run.at)[
+            :_MERGED_RUNS
+        ]
         return emptiest if sum(run.count - run.at for run in emptiest) <= _MERGED_TIMERS else []
 
     def merge(self, runs: Sequence[RunFile]) -> None:
@@ -274,17 +255,39 @@ class TimerIndex:
             for number in numbers:
                 self._drop_run(number)
 
+    def raw(self, until_ms: int) -> RunFile | None:
+        """A raw run of which something is due until then; None without any."""
+        first = min((run for run in self._runs.values() if run.raw), key=lambda run: run.first[0], default=None)
+        return None if first is None or first.first[0] > until_ms else first
+
+    def sort(self, run: RunFile) -> None:
+        """Put a sorted run in the place of a raw one; where the disk refuses, its timers go back into memory."""
+        ids = run.ids()
+        if not self._write(run.shelves, *_in_order(*run.columns()), ids):
+            timers = sorted(run.read(0, run.count))
+            for shelf in {shelf for _, shelf, _ in timers}:
+                theirs = [(due, offset) for due, each, offset in timers if each == shelf]
+                self._push(Chunk.of(shelf, [due for due, _ in theirs], [offset for _, offset in theirs]))
+            self._ids = sorted(self._ids + ids)
+            self._held += len(timers) + len(ids)
+        self._heap[:] = [item for item in self._heap if item[2] is not run]  # in place: whoever asks goes on with it
+        heapify(self._heap)
+        self._drop_run(run.number)
+
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _push(self, source: _Chunk | RunFile) -> None:
+    def _push(self, source: Chunk | RunFile) -> None:
         timer = source.timer()
         if timer is not None:
             heappush(self._heap, (timer[0], next(self._serials), source))
         elif isinstance(source, RunFile):
             self._drop_run(source.number)
 
-    def _step(self, source: _Chunk | RunFile) -> None:
+    def _step(self, source: Chunk | RunFile) -> None:
         """Pass over the timer of the source that is the first of the heap."""
+        if isinstance(source, RunFile) and source.raw:
+            self.sort(source)  # and it is the first of the heap again
+            return
         source.at += 1
         timer = source.timer()
         if timer is not None:
@@ -307,15 +310,15 @@ class TimerIndex:
             taken, self._taken = self._taken, []
             for due, shelf, offset in taken:
                 if self._counts((due, shelf, offset)):
-                    self._push(_Chunk(shelf, offset, (due,)))
+                    self._push(Chunk(shelf, offset, (due,)))
 
     def _drop_run(self, number: int) -> None:
         if self._runs.pop(number, None) is not None:
             self._gone.append(number)
 
-    def _make_room(self) -> None:
+    def _make_room(self, now_ms: int) -> None:
         """Write what is in memory as a run, unless most of it is done with already."""
-        chunks = [source for _, _, source in self._heap if isinstance(source, _Chunk)]
+        chunks = [source for _, _, source in self._heap if isinstance(source, Chunk)]
         left = sum(len(chunk.dues) - chunk.at for chunk in chunks)
         if self._disk is None or left < LIMIT // 4:
             waiting = self.shelves.any_waiting
@@ -323,27 +326,29 @@ class TimerIndex:
             self._held = 0
             return
         places: dict[int, int] = {}
-        dues: list[int] = []
-        refs: list[int] = []
+        dues, refs = array("q"), array("Q")
         for chunk in chunks:
             place = places.setdefault(chunk.shelf, len(places)) << OFFSET_BITS
             times, offsets = chunk.rest()
-            dues += times
+            dues.extend(times)
             if isinstance(offsets, range):
-                refs += range(place + offsets.start, place + offsets.stop)
+                refs.extend(range(place + offsets.start, place + offsets.stop))
             else:
-                refs += [place + offset for offset in offsets]
+                refs.extend([place + offset for offset in offsets])
         for _, _, shelf, _ in self._ids:
             places.setdefault(shelf, len(places))
-        order = sorted(range(len(dues)), key=list(map(float, dues)).__getitem__)  # floats compare fastest
-        chosen = itemgetter(*order)
         self._held = 0
-        if self._write(list(places), array("q", chosen(dues)), array("Q", chosen(refs)), self._ids):
+        raw = min((chunk.first_ms for chunk in chunks), default=0) - now_ms >= FAR_MS
+        if not raw:
+            dues, refs = _in_order(dues, refs)
+        if self._write(list(places), dues, refs, self._ids, raw=raw):
             self._heap = [item for item in self._heap if isinstance(item[2], RunFile)]
             heapify(self._heap)
             self._ids = []
 
-    def _write(self, shelves: Sequence[int], dues: array[int], refs: array[int], ids: Sequence[BatchId]) -> bool:
+    def _write(
+        self, shelves: Sequence[int], dues: array[int], refs: array[int], ids: Sequence[BatchId], *, raw: bool = False
+    ) -> bool:
         """Write a run and take it up; False when the disk refuses, and all stays as it was."""
         if self._disk is None:
             return False
@@ -353,7 +358,7 @@ class TimerIndex:
                 self._disk.make_directory(self._directory)
             opened = self._opener(number)
             opened().write_at(0, [encode_run(shelves, dues, refs, ids)])
-            run = RunFile(number, opened)
+            run = RunFile(number, opened, RAW if raw else 0)
         except (OSError, Damaged):
             self._gone.append(number)
             return False
@@ -370,6 +375,12 @@ class TimerIndex:
         return os.path.join(self._directory, run_name(number))
 
 
+def _in_order(dues: array[int], refs: array[int]) -> tuple[array[int], array[int]]:
+    """Both sorted by the first."""
+    order = sorted(range(len(dues)), key=list(map(float, dues)).__getitem__)  # floats compare fastest
+    return array("q", [dues[place] for place in order]), array("Q", [refs[place] for place in order])
+
+
 class _NoShelves:
     """Nothing waits, until an owner says so."""
 
@@ -380,5 +391,5 @@ class _NoShelves:
         return False
 
 
-def _is_run_of(source: _Chunk | RunFile, numbers: set[int]) -> bool:
+def _is_run_of(source: Chunk | RunFile, numbers: set[int]) -> bool:
     return isinstance(source, RunFile) and source.number in numbers

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.simulation.disk import SimulatedDisk
 from openmessaging.storage import timer_index
-from openmessaging.storage.timer_index import TimerIndex
+from openmessaging.storage.timer_file import RAW
+from openmessaging.storage.timer_index import LATEST_MS, TimerIndex
 from openmessaging.system import SystemDisk
 
 
@@ -33,9 +34,9 @@ def made(disk: SystemDisk | SimulatedDisk | None, directory: str) -> tuple[Timer
     return index, waiting
 
 
-def add(index: TimerIndex, waiting: Waiting, shelf: int, base: int, dues: list[int]) -> None:
+def add(index: TimerIndex, waiting: Waiting, shelf: int, base: int, dues: list[int], now: int = LATEST_MS) -> None:
     waiting.waiting.update({(shelf, base + at): due for at, due in enumerate(dues)})
-    index.add(shelf, base, dues, [(shelf * 1_000_000 + base, len(dues), 0)])
+    index.add(shelf, base, dues, [(shelf * 1_000_000 + base, len(dues), 0)], now)
 
 
 def fire(index: TimerIndex, waiting: Waiting, now: int, limit: int = 1000) -> list[tuple[int, int, int]]:
@@ -49,6 +50,7 @@ def fire(index: TimerIndex, waiting: Waiting, now: int, limit: int = 1000) -> li
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timer_index, "LIMIT", 24)
     monkeypatch.setattr(timer_index, "MERGE_ABOVE", 4)
+    monkeypatch.setattr(timer_index, "FAR_MS", 15)
 
 
 def test_what_was_taken_and_waits_all_the_same_is_given_back() -> None:
@@ -92,7 +94,8 @@ def test_it_is_a_sorted_set(seed: int, on_disk: bool) -> None:
         step = chance.random()
         if step < 0.6:
             shelf, count = chance.choice((1, 2)), chance.choice((1, 1, 3, 10))
-            add(index, waiting, shelf, bases[shelf], [now + chance.randrange(100) for _ in range(count)])
+            soon = chance.choice((0, 0, 40))
+            add(index, waiting, shelf, bases[shelf], [now + soon + chance.randrange(100) for _ in range(count)], now)
             bases[shelf] += count
         elif step < 0.75:
             now += chance.randrange(20)
@@ -103,9 +106,12 @@ def test_it_is_a_sorted_set(seed: int, on_disk: bool) -> None:
             assert (shelf, offset) in index.find(shelf * 1_000_000 + offset)
             del waiting.waiting[shelf, offset]
         elif disk is not None:
-            runs = index.compact()
-            if runs:
-                index.merge(runs)
+            if chance.random() < 0.5:
+                runs = index.compact()
+                if runs:
+                    index.merge(runs)
+            elif (raw := index.raw(now + chance.choice((0, 15, 1_000)))) is not None:
+                index.sort(raw)
             checkpoint = index.capture(entry)
             index.save(checkpoint)
             if chance.random() < 0.5:
@@ -170,3 +176,55 @@ def test_no_checkpoint_for_the_snapshot(tmp_path: Path, older: bool) -> None:
     assert not again.restore(5)
     assert list(tmp_path.glob("*.run")) == []
     assert not TimerIndex(None, "").restore(0)
+
+
+def far(index: TimerIndex, waiting: Waiting) -> None:
+    """Two raw runs, of two shelves each."""
+    for base in range(0, 50, 5):
+        add(index, waiting, 1, base, [1_000 - base - at for at in range(5)], 0)
+        add(index, waiting, 2, base, [1_500 + base + at for at in range(5)], 0)
+
+
+def test_what_is_far_away_is_sorted_when_it_comes_near(tmp_path: Path) -> None:
+    index, waiting = made(SystemDisk(), str(tmp_path))
+    far(index, waiting)
+    raw = index.raw(2_000)
+    assert raw is not None
+    assert [at for _, at in index.capture(0).runs].count(RAW) == len(index.capture(0).runs) > 2
+    assert index.raw(raw.first[0] - 1) is None
+    assert index.next_ms() == min(waiting.waiting.values())
+    assert index.find(1_000_007) == [(1, 7)]
+    while (raw := index.raw(5_000)) is not None:
+        index.sort(raw)
+    assert {at for _, at in index.capture(0).runs} == {0}
+    assert index.find(1_000_007) == [(1, 7)]
+    expected = sorted((due, *place) for place, due in waiting.waiting.items())
+    assert fire(index, waiting, 5_000) == expected
+
+
+def test_what_is_due_in_a_raw_run_comes_in_order(tmp_path: Path) -> None:
+    index, waiting = made(SystemDisk(), str(tmp_path))
+    far(index, waiting)
+    del waiting.waiting[1, 49]  # the first of all, cancelled
+    index.save(index.capture(3))
+    again, _ = made(SystemDisk(), str(tmp_path))
+    again.shelves = waiting
+    assert again.restore(3)
+    assert again.next_ms() == min(waiting.waiting.values())
+    expected = sorted((due, *place) for place, due in waiting.waiting.items())
+    assert fire(again, waiting, expected[4][0]) == expected[:5]
+    assert fire(again, waiting, 5_000) == expected[5:]
+    assert again.next_ms() is None
+
+
+def test_a_raw_run_on_a_disk_that_refuses_goes_back_into_memory() -> None:
+    disk = SimulatedDisk(random.Random(1), capacity_bytes=1 << 30)
+    index, waiting = made(disk, "/timers")
+    far(index, waiting)
+    disk.capacity_bytes = 0
+    while (raw := index.raw(5_000)) is not None:
+        index.sort(raw)
+    assert index.capture(0).runs == []
+    assert index.find(2_000_007) == [(2, 7)]
+    expected = sorted((due, *place) for place, due in waiting.waiting.items())
+    assert fire(index, waiting, 5_000) == expected
