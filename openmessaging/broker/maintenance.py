@@ -19,7 +19,7 @@ from openmessaging.broker.runner import Runner
 from openmessaging.broker.writeback import Writeback
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.storage.snapshot import SnapshotStore
-from openmessaging.storage.timer_index import FAR_MS
+from openmessaging.storage.timer_index import FAR_MS, in_order
 
 _LOG = logging.getLogger("openmessaging.store")
 COMMIT_DELAY = 0.01
@@ -33,7 +33,7 @@ _AT_ONCE = float("-inf")
 SNAPSHOT_BYTES = 64 << 20
 SNAPSHOT_ENTRIES = 100_000
 _SORTED_RUNS = 4
-"""Most raw runs of timers that a round sorts; each stops sending for some 30 ms."""
+"""Most raw runs of timers that a round sorts."""
 
 
 class Maintenance:
@@ -218,7 +218,10 @@ class Maintenance:
                 raw = timers.raw(runner.clock.now_ms() + FAR_MS)
                 if raw is None:
                     break
-                timers.sort(raw)
+                columns = raw.columns()
+            ordered = in_order(*columns)  # some 20 ms, in which others send and receive
+            with runner.lock:
+                timers.sort(raw, ordered)
         with runner.lock:
             if runs := timers.compact():
                 timers.merge(runs)

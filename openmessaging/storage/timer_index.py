@@ -260,10 +260,13 @@ class TimerIndex:
         first = min((run for run in self._runs.values() if run.raw), key=lambda run: run.first[0], default=None)
         return None if first is None or first.first[0] > until_ms else first
 
-    def sort(self, run: RunFile) -> None:
-        """Put a sorted run in the place of a raw one; where the disk refuses, its timers go back into memory."""
+    def sort(self, run: RunFile, ordered: tuple[array[int], array[int]] | None = None) -> None:
+        """Put a sorted run in the place of a raw one, unless that is gone; `ordered`: `in_order` of its columns. Where
+        the disk refuses, its timers go back into memory."""
+        if self._runs.get(run.number) is not run:
+            return
         ids = run.ids()
-        if not self._write(run.shelves, *_in_order(*run.columns()), ids):
+        if not self._write(run.shelves, *(ordered or in_order(*run.columns())), ids):
             timers = sorted(run.read(0, run.count))
             for shelf in {shelf for _, shelf, _ in timers}:
                 theirs = [(due, offset) for due, each, offset in timers if each == shelf]
@@ -340,7 +343,7 @@ class TimerIndex:
         self._held = 0
         raw = min((chunk.first_ms for chunk in chunks), default=0) - now_ms >= FAR_MS
         if not raw:
-            dues, refs = _in_order(dues, refs)
+            dues, refs = in_order(dues, refs)
         if self._write(list(places), dues, refs, self._ids, raw=raw):
             self._heap = [item for item in self._heap if isinstance(item[2], RunFile)]
             heapify(self._heap)
@@ -375,7 +378,7 @@ class TimerIndex:
         return os.path.join(self._directory, run_name(number))
 
 
-def _in_order(dues: array[int], refs: array[int]) -> tuple[array[int], array[int]]:
+def in_order(dues: array[int], refs: array[int]) -> tuple[array[int], array[int]]:
     """Both sorted by the first."""
     order = sorted(range(len(dues)), key=list(map(float, dues)).__getitem__)  # floats compare fastest
     return array("q", [dues[place] for place in order]), array("Q", [refs[place] for place in order])
