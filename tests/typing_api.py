@@ -20,6 +20,14 @@ async def asynchronous() -> None:
             assert_type(producer.send_async(message), oms.Future[oms.SendResult])
             assert_type(await producer.send_async([message]), SendResults)
             producer.send_oneway(message)
+            assert_type(await producer.request(message, timeout=1.0), oms.Message)
+            assert_type(await producer.request_all(message, count=2), oms.Replies)
+            async with producer.request_stream(message, window=8) as stream_of_replies:
+                async for reply in stream_of_replies:
+                    assert_type(reply, oms.Message)
+            assert_type(await producer.services(), list[oms.ServiceInfo])
+        async with access_point.create_service("q", answer, group="g") as service:
+            assert_type(service, oms.ServiceEndpoint)
         async with access_point.create_pull_consumer("q", group="g", order="key") as consumer:
             assert_type(await consumer.receive(timeout=1.0), oms.ReceivedMessage | None)
             assert_type(await consumer.batch_receive(), list[oms.ReceivedMessage])
@@ -39,6 +47,11 @@ async def asynchronous() -> None:
         assert_type(await access_point.resource_manager().list_queues(), set[str])
         assert_type(await access_point.resource_manager().describe_queue("q"), oms.QueueInfo)
         assert_type(access_point.current_state, oms.ServiceState)
+
+
+async def answer(request: oms.Request) -> bytes:
+    assert_type(request.time_left, float)
+    return request.data
 
 
 async def listener(message: oms.ReceivedMessage, context: oms.ListenerContext) -> None:
