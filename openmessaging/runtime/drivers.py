@@ -16,6 +16,7 @@ GROUP = "openmessaging.drivers"
 BUILT_IN = {
     "embedded": "openmessaging.drivers.embedded:driver",
     "memory": "openmessaging.drivers.embedded:driver",
+    "oms": "openmessaging.drivers.oms:driver",
 }
 """The same entry points as this package declares, known without searching what is installed (20 ms)."""
 

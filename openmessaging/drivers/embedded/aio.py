@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from openmessaging.broker.resent import find_sent
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.wakeups import Wake
 from openmessaging.drivers.embedded.sender import LoopSender, call_in
@@ -38,6 +39,7 @@ class EmbeddedDriver:
         self.capabilities = blocking.capabilities
         self.max_body_bytes = blocking.max_body_bytes
         self.hand_over = blocking.hand_over
+        self.mailboxes = blocking.mailboxes
         self.open_mailbox = blocking.open_mailbox
         self.close_mailbox = blocking.close_mailbox
         self.post = blocking.post
@@ -93,6 +95,10 @@ class EmbeddedDriver:
     def soon(self, callback: Callable[[], object]) -> None:
         """Call at the end of this turn of the loop, before what it submitted goes to the log."""
         self._sender().soon(callback)
+
+    async def find_sent(self, batch: OutgoingBatch, since_ms: int) -> Placement | None:
+        """Where a batch was stored at or after a time, for one that is sent again."""
+        return await asyncio.to_thread(find_sent, self._runner, batch, since_ms)
 
     def partition_count(self, destination: str) -> int:
         """Number of partitions, creating the queue on first use."""

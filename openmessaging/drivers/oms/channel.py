@@ -1,0 +1,273 @@
+"""The channel to a server, over as many connections as it takes: it connects again, and asks again what may be asked.
+
+Sends go again in their order, marked with the time of their first attempt: the server finds those that it had stored.
+Calls that only read go again, others fail with 1410, for they may have been done. Subscriptions and mailboxes are
+opened anew before anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import msgspec
+
+from openmessaging.drivers.oms.link import Link, settle
+from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.mail import Mail
+from openmessaging.model.spi import Placement
+from openmessaging.wire import Hello, Kind, Letter, Placed, Result, Send
+from openmessaging.wire.operations import READS, operation
+
+logger = logging.getLogger("openmessaging.driver")
+Connect = Callable[[Callable[[], Link]], Awaitable[Link]]
+"""Makes a connection, to one host or another. Raises OSError."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 2.0
+"""Seconds between attempts to connect: doubled each time, and drawn between half of it and all."""
+HELLO_TIMEOUT = 5.0
+"""Seconds for the server's first answer."""
+PATIENCE = 30.0
+"""Seconds without a connection after which calls and sends fail."""
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Resumed(Protocol):
+    """What has to be opened anew on each connection."""
+
+    async def resume(self) -> None:
+        """Do so, with `Channel.call_now`."""
+        ...
+
+
+class Sending(msgspec.Struct, eq=False):
+    """A send without an answer."""
+
+    body: Send
+    done: Callable[[list[Placement] | None, BaseException | None], object]
+    before: Callable[[], None] | None = None
+    """Called before it goes out, to fill in what belongs to a connection."""
+
+
+class Channel:
+    """See the module."""
+
+    def __init__(self, connect: Connect, hello: Hello, random: random.Random) -> None:
+        self._connect = connect
+        self._hello = hello
+        self._random = random
+        self._loop = asyncio.get_running_loop()
+        self.link: Link | None = None
+        """None while there is no connection that is ready for use."""
+        self._opening: Link | None = None
+        self._sending: dict[int, Sending] = {}
+        self._number = 0
+        self._resumed: dict[Resumed, None] = {}
+        self._mailboxes: dict[str, Callable[[Mail], object]] = {}
+        self._there = asyncio.Event()
+        self._connecting: asyncio.Task[None] | None = None
+        self._closed = False
+        self._callbacks: list[Callable[[], object]] = []
+
+    # ---- connecting ------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connect for the first time. Raises what the last attempt raised, an OSError or an OMSRuntimeException."""
+        await self._connected()
+
+    async def _connected(self) -> None:
+        link = await self._connect(lambda: Link(self._lost, self._mail, self._leave))
+        self._opening = link
+        try:
+            await link.open(self._hello, HELLO_TIMEOUT)
+            for each in list(self._resumed):
+                await each.resume()
+        except BaseException:
+            link.abort()
+            raise
+        finally:
+            self._opening = None
+        self.link = link
+        for number, sending in list(self._sending.items()):
+            self._ask(link, number, sending)
+        self._there.set()
+
+    def _lost(self, link: Link, reason: BaseException) -> None:
+        if link is self.link:
+            logger.info("connection lost: %s", reason)
+            self._leave(link)
+
+    def _leave(self, link: Link) -> None:
+        """Look for another connection; what this one was asked it may still answer."""
+        if link is self.link and not self._closed:
+            self.link = None
+            self._there.clear()
+            self._connecting = self._loop.create_task(self._reconnect())
+
+    async def _reconnect(self) -> None:
+        pause, since = FIRST_PAUSE, self._loop.time()
+        try:
+            while not self._closed:
+                try:
+                    await self._connected()
+                except (OSError, OMSRuntimeException) as cause:
+                    logger.debug("not connected yet: %s", cause)
+                    if self._loop.time() - since > PATIENCE:
+                        self._give_up(cause)
+                else:
+                    return
+                await asyncio.sleep(pause * self._random.uniform(0.5, 1.0))
+                pause = min(pause * 2, LONGEST_PAUSE)
+        finally:
+            self._connecting = None
+
+    def _give_up(self, cause: BaseException) -> None:
+        sending, self._sending = self._sending, {}
+        for each in sending.values():
+            tried = each.body.since_ms
+            text = f"no connection for {PATIENCE:.0f} s: {cause}"
+            each.done(None, error(1410, f"{text}; it may have been stored") if tried else error(1503, text))
+
+    async def ready(self, patience: float = PATIENCE) -> Link:
+        """The connection, as soon as there is one. Raises OMSRuntimeException 1503 after `patience` seconds."""
+        while self.link is None:
+            if self._closed:
+                raise error(1503, "the access point is closed", next_step="Connect again")
+            try:
+                async with asyncio.timeout(patience):
+                    await self._there.wait()
+            except TimeoutError:
+                step = "Check that the server is running; it is tried again and again"
+                raise error(1503, f"no connection for {patience:.0f} s", next_step=step) from None
+        return self.link
+
+    def resume(self, each: Resumed) -> None:
+        """Open something anew on each connection to come."""
+        self._resumed[each] = None
+
+    def forget(self, each: Resumed) -> None:
+        """Do so no more."""
+        self._resumed.pop(each, None)
+
+    # ---- sending ---------------------------------------------------------------------------------------------------
+
+    def send(self, sending: Sending) -> int:
+        """Send in order, over connections that break; returns a number to take it back with."""
+        self._number += 1
+        number = self._number
+        if self._closed:
+            sending.done(None, error(1503, "the access point is closed", next_step="Connect again"))
+            return number
+        self._sending[number] = sending
+        if self.link is not None:
+            self._ask(self.link, number, sending)
+        return number
+
+    def unsend(self, number: int) -> None:
+        """Nobody waits for the answer any more; what did not go out does not."""
+        self._sending.pop(number, None)
+
+    def _ask(self, link: Link, number: int, sending: Sending) -> None:
+        if sending.before is not None:
+            sending.before()
+        body = sending.body
+        link.ask(Kind.SEND, body.encoded(), lambda placed, failure: self._placed(number, placed, failure))
+        if not body.since_ms:
+            body.since_ms = link.server_ms() - 1_000
+
+    def _placed(self, number: int, placed: Placed | None, failure: BaseException | None) -> None:
+        if isinstance(failure, ConnectionError):
+            return  # it goes again with the next connection
+        sending = self._sending.pop(number, None)
+        if sending is not None:
+            sending.done(placed.placements if placed is not None else None, failure)
+
+    def soon(self, callback: Callable[[], object]) -> None:
+        """Call at the end of this turn of the loop, before what the turn brought goes out."""
+        if not self._callbacks:
+            self._loop.call_soon(self._end_turn)
+        self._callbacks.append(callback)
+
+    def _end_turn(self) -> None:
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            try:
+                callback()
+            except Exception as cause:
+                self._loop.call_exception_handler({"message": "a sender failed", "exception": cause})
+        if self.link is not None:
+            self.link.flush()
+
+    # ---- calling ---------------------------------------------------------------------------------------------------
+
+    async def call(self, name: str, *arguments: Any) -> Any:
+        """Do an operation of the server's. Raises what it raises; 1410 when the connection broke and it may have been
+        done, 1503 without a connection."""
+        while True:
+            link = await self.ready()
+            try:
+                return operation(name).read_result(await self.asked(link, name, arguments))
+            except ConnectionError as cause:
+                if name not in READS:
+                    step = "Look whether it was, and do it again if not"
+                    raise error(1410, f"the connection broke; {name} may have been done", next_step=step) from cause
+
+    async def own(self, name: str, *arguments: Any) -> Any:
+        """Do an operation on what a connection has opened; its result as plain values. Raises as `call`, and
+        ConnectionError when the connection broke."""
+        return msgspec.msgpack.decode(await self.asked(await self.ready(), name, arguments))
+
+    async def now(self, name: str, *arguments: Any) -> Any:
+        """`own`, on the connection that is being opened."""
+        assert self._opening is not None
+        return msgspec.msgpack.decode(await self.asked(self._opening, name, arguments))
+
+    async def asked(self, link: Link, name: str, arguments: Sequence[Any]) -> msgspec.Raw:
+        """The answer to a CALL on one connection. Raises ConnectionError when it breaks."""
+        result: Result = await self.answer(link, Kind.CALL, _encode((name, arguments)))
+        return result.value
+
+    async def answer(self, link: Link, kind: int, body: bytes) -> Any:
+        """The answer to any request on one connection. Raises ConnectionError when it breaks."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        number = link.ask(kind, body, partial(settle, future))
+        try:
+            return await future
+        except asyncio.CancelledError:
+            link.tell(Kind.CANCEL, number)
+            raise
+
+    # ---- mail ------------------------------------------------------------------------------------------------------
+
+    def expect(self, address: str, take: Callable[[Mail], object]) -> None:
+        """Mail for a mailbox goes to `take`."""
+        self._mailboxes[address] = take
+
+    def expect_no_more(self, address: str) -> None:
+        """A mailbox is closed."""
+        self._mailboxes.pop(address, None)
+
+    def _mail(self, letter: Letter) -> None:
+        take = self._mailboxes.get(letter.address)
+        if take is not None:
+            take(letter.mail)
+
+    async def close(self) -> None:
+        """Hang up; what has no answer yet fails with 1503."""
+        self._closed = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._connecting
+        link, self.link = self.link, None
+        if link is not None:
+            link.close()
+        sending, self._sending = self._sending, {}
+        for each in sending.values():
+            each.done(None, error(1503, "the access point was closed", next_step="Connect again"))
+        self._there.set()

@@ -1,0 +1,123 @@
+"""The driver SPI over the native protocol. What is not written out here is a call of the same name, see
+`openmessaging/wire/operations.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from openmessaging.drivers.oms.channel import Channel, Sending
+from openmessaging.drivers.oms.mailbox import OmsMailbox
+from openmessaging.drivers.oms.subscription import OmsSubscription
+from openmessaging.model.mail import Mail
+from openmessaging.model.spi import Capability, Done, OutgoingBatch, Placement, SubscriptionSpec
+from openmessaging.model.transaction import Settlement
+from openmessaging.wire import Send, SendItem
+from openmessaging.wire.bodies import LeaseOf
+from openmessaging.wire.operations import OPERATIONS
+
+class OmsDriver:
+    """A server, over one connection at a time."""
+
+    def __init__(self, channel: Channel) -> None:
+        assert channel.link is not None
+        welcome = channel.link.welcome
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+        self.capabilities = frozenset(Capability(each) for each in welcome.capabilities if each in set(Capability))
+        self.max_body_bytes = welcome.max_body_bytes
+        self.soon = channel.soon
+        self._mailboxes: dict[str, OmsMailbox] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in OPERATIONS:
+            raise AttributeError(name)
+        call = partial(self._channel.call, name)
+        setattr(self, name, call)
+        return call
+
+    # ---- sending ---------------------------------------------------------------------------------------------------
+
+    async def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
+        """Store all batches or none."""
+        return await self._send(Send([_item(batch) for batch in batches]))
+
+    async def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
+        """Store all batches and settle all messages, or do none of it."""
+        body = Send([_item(batch) for batch in batches])
+
+        def place() -> None:
+            """A subscription has another number on each connection."""
+            body.settlements = [
+                LeaseOf(each.subscription.number, each.lease_id, None if each.offsets is None else list(each.offsets))  # type: ignore[attr-defined] # this driver's
+                for each in settlements
+            ]
+
+        return await self._send(body, place)
+
+    async def _send(self, body: Send, before: Callable[[], None] | None = None) -> list[Placement]:
+        stored: asyncio.Future[list[Placement]] = self._loop.create_future()
+
+        def done(placements: list[Placement] | None, failure: BaseException | None) -> None:
+            if stored.done():
+                return
+            if placements is None:
+                stored.set_exception(failure or AssertionError("no answer"))
+            else:
+                stored.set_result(placements)
+
+        number = self._channel.send(Sending(body, done, before))
+        try:
+            return await stored
+        except asyncio.CancelledError:
+            self._channel.unsend(number)
+            raise
+
+    def submit(self, batch: OutgoingBatch, done: Done) -> None:
+        """Hand one batch over; `done` is called when the server has answered."""
+        self._channel.send(
+            Sending(Send([_item(batch)]), lambda placements, failure: done(placements and placements[0], failure))
+        )
+
+    def submit_request(self, batch: OutgoingBatch, done: Done, once: bool) -> None:  # noqa: ARG002 - the SPI's
+        """Hand a request over, as any batch."""
+        self.submit(batch, done)
+
+    def send_now(self, batch: OutgoingBatch) -> Placement | None:
+        """Never: it takes a round trip."""
+        return None
+
+    # ---- receiving -------------------------------------------------------------------------------------------------
+
+    async def subscribe(self, spec: SubscriptionSpec) -> OmsSubscription:
+        """Join a consumer group."""
+        subscription = OmsSubscription(self._channel, spec)
+        await subscription.open()
+        return subscription
+
+    # ---- mail ------------------------------------------------------------------------------------------------------
+
+    async def open_mailbox(self, take: Callable[[Mail], object], serves: tuple[str, str] | None = None) -> str:
+        """Open a mailbox; it keeps its address over connections that break."""
+        mailbox = OmsMailbox(self._channel, secrets.token_hex(16), take, serves)
+        await mailbox.open()
+        self._mailboxes[mailbox.address] = mailbox
+        return mailbox.address
+
+    async def close_mailbox(self, address: str) -> None:
+        """Take no more mail."""
+        mailbox = self._mailboxes.pop(address, None)
+        if mailbox is not None:
+            await mailbox.close()
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._channel.close()
+
+
+def _item(batch: OutgoingBatch) -> SendItem:
+    data = batch.batch.head + batch.batch.payload
+    return SendItem(batch.destination, batch.partition, data, batch.priority, batch.timing, batch.unique)

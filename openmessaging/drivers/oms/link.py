@@ -1,0 +1,184 @@
+"""One connection to a server, seen from the client: frames out once per turn of the loop, answers to who asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.wire import (
+    MAGIC,
+    VERSION,
+    Frame,
+    FrameReader,
+    Hello,
+    Kind,
+    Letter,
+    ProtocolError,
+    Refusal,
+    Welcome,
+    encode_frame,
+    software,
+)
+from openmessaging.wire.bodies import decode_body
+from openmessaging.wire.frames import MAX_REQUEST
+
+logger = logging.getLogger("openmessaging.driver")
+Answered = Callable[[Any, BaseException | None], object]
+"""Called once: with the body of the answer, or with the error that it was; a ConnectionError when none can come."""
+_FIRST_FRAME_BYTES = 1 << 20
+
+
+class Link(asyncio.Protocol):
+    """A connection that has been made; `open_link` makes it.
+
+    Args:
+        lost: called once when it ends, with the reason, after whoever waited for an answer.
+        mail: called with what comes for mailboxes.
+        leave: called when the server is about to end.
+    """
+
+    def __init__(
+        self,
+        lost: Callable[[Link, BaseException], object],
+        mail: Callable[[Letter], object],
+        leave: Callable[[Link], object],
+    ) -> None:
+        self._lost = lost
+        self._mail = mail
+        self._leave = leave
+        self._loop = asyncio.get_running_loop()
+        self._reader = FrameReader(_FIRST_FRAME_BYTES)
+        self._transport: asyncio.Transport = None  # type: ignore[assignment] # there once connected
+        self._asked: dict[int, Answered] = {}
+        self._last = 0
+        self._out: list[bytes] = []
+        self._refused: OMSRuntimeException | None = None
+        self._heard = self._said = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self.welcome: Welcome = None  # type: ignore[assignment] # there once opened
+        self._opened_at = 0.0
+
+    # ---- asking ----------------------------------------------------------------------------------------------------
+
+    def ask(self, kind: int, body: bytes, answered: Answered) -> int:
+        """Send a request; its answer goes to `answered`. Returns its number."""
+        number = self._last = self._last + 1 if self._last < MAX_REQUEST else 1
+        self._asked[number] = answered
+        self.tell(kind, number, body)
+        return number
+
+    def tell(self, kind: int, request: int, body: bytes = b"") -> None:
+        """Send a frame, together with all others of this turn."""
+        if not self._out:
+            self._loop.call_soon(self.flush)
+        self._out.append(encode_frame(kind, request, body))
+
+    def flush(self) -> None:
+        """Send now what this turn has brought so far."""
+        if self._out:
+            out, self._out = self._out, []
+            if not self._transport.is_closing():
+                self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+                self._said = self._loop.time()
+
+    def server_ms(self) -> int:
+        """The server's clock, about: ms since the epoch, as it was at the beginning and has gone on since."""
+        return self.welcome.now_ms + int((self._loop.time() - self._opened_at) * 1000)
+
+    async def open(self, hello: Hello, timeout: float) -> None:
+        """Say HELLO and wait for the answer. Raises what the server refuses with, and 1410."""
+        welcomed: asyncio.Future[Welcome] = self._loop.create_future()
+
+        self.ask(Kind.HELLO, hello.encoded(), partial(settle, welcomed))
+        try:
+            async with asyncio.timeout(timeout):
+                self.welcome = await welcomed
+        except TimeoutError:
+            self._transport.abort()
+            raise error(1410, "the server did not answer HELLO", next_step="Check that it is an oms server") from None
+        self._opened_at = self._loop.time()
+        self._reader.max_bytes = self.welcome.max_frame_bytes
+        self._timer = self._loop.call_later(self.welcome.heartbeat_ms / 1000, self._beat)
+
+    # ---- the transport's calls -------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._heard = self._said = self._loop.time()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
+        try:
+            for frame in self._reader.feed(data):
+                self._take(frame)
+        except ProtocolError as cause:
+            logger.warning("the server does not speak the protocol: %s", cause)
+            self._transport.abort()
+
+    def connection_lost(self, failure: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        reason = self._refused or ConnectionResetError(f"the server hung up: {failure or 'no reason given'}")
+        asked, self._asked = self._asked, {}
+        for answered in asked.values():
+            answered(None, reason)
+        self._lost(self, reason)
+
+    def close(self) -> None:
+        """Hang up, once what was told has been sent."""
+        self.flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        self._transport.abort()
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    def _take(self, frame: Frame) -> None:
+        kind = frame.kind
+        if kind == Kind.PING:
+            self.tell(Kind.PONG, frame.request)
+        elif kind == Kind.MAIL:
+            self._mail(decode_body(kind, frame.body))
+        elif kind == Kind.GOAWAY:
+            self._leave(self)
+        elif kind == Kind.ERROR:
+            failure = decode_body(kind, frame.body).error()
+            answered = self._asked.pop(frame.request, None)
+            if answered is not None:
+                answered(None, failure)
+            elif frame.request == 0:
+                self._refused = failure
+        elif kind != Kind.PONG:
+            answered = self._asked.pop(frame.request, None)
+            if answered is not None:
+                answered(decode_body(kind, frame.body), None)
+
+    def _beat(self) -> None:
+        now, heartbeat = self._loop.time(), self.welcome.heartbeat_ms / 1000
+        if now - self._heard > 3 * heartbeat:
+            logger.info("the server has not been heard of for %.0f s", now - self._heard)
+            self._transport.abort()
+            return
+        if now - self._said > heartbeat:
+            self.tell(Kind.PING, 0)
+        self._timer = self._loop.call_later(heartbeat, self._beat)
+
+
+def settle(future: asyncio.Future[Any], body: Any, failure: BaseException | None) -> None:
+    """Give a future an answer, if it still waits for one."""
+    if not future.done():
+        if failure is not None:
+            future.set_exception(failure)
+        else:
+            future.set_result(body)
+
+
+def hello(client: str, account: str = "", key: str = "", region: str = "") -> Hello:
+    """The client's first frame."""
+    return Hello(MAGIC, [VERSION], software(), client, account, key, region)

@@ -1,0 +1,183 @@
+"""A consumer's hold on a group over the network.
+
+Settlements are told in one frame per turn of the loop and not waited for; those that the server has not confirmed go
+again with the next connection. One that came too late is logged, and `flush` raises it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from openmessaging.drivers.oms.channel import Channel
+from openmessaging.drivers.oms.link import Link, settle
+from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.mail import HANDED_OVER
+from openmessaging.model.replay import Delivery, Refused
+from openmessaging.model.spi import SubscriptionSpec
+from openmessaging.wire import Delivered, Fetch, Kind, Settle, Settled, Verb
+from openmessaging.wire.bodies import Step
+
+logger = logging.getLogger("openmessaging.driver")
+
+
+class OmsSubscription:
+    """See the module."""
+
+    def __init__(self, channel: Channel, spec: SubscriptionSpec) -> None:
+        self._channel = channel
+        self._spec = spec
+        self._loop = asyncio.get_running_loop()
+        self.number = 0
+        """What the server calls it, on the connection of now."""
+        self._steps: list[Step] = []
+        self._unconfirmed: dict[int, list[Step]] = {}
+        self._last = 0
+        self._failure: OMSRuntimeException | None = None
+        self._confirmed = asyncio.Event()
+
+    async def open(self) -> None:
+        """Join the group."""
+        self.number = await self._channel.own("subscribe", self._spec)
+        self._spec = msgspec.structs.replace(self._spec, update=False)
+        self._channel.resume(self)
+
+    async def resume(self) -> None:
+        """Join it again on the connection that is being opened, and tell what was not confirmed."""
+        self.number = await self._channel.now("subscribe", self._spec)
+        again, self._unconfirmed = self._unconfirmed, {}
+        self._steps = [step for steps in again.values() for step in steps] + self._steps
+        if self._steps:
+            self._loop.call_soon(self._tell)
+
+    async def fetch(self, max_messages: int, max_bytes: int, wait: float) -> list[Delivery]:
+        """Messages as soon as there are any; empty after `wait` seconds."""
+        deadline = self._loop.time() + wait
+        while True:
+            link = await self._channel.ready(max(wait, 1.0))
+            left = max(0.0, deadline - self._loop.time())
+            body = Fetch(self.number, max_messages, max_bytes, int(left * 1000)).encoded()
+            future: asyncio.Future[Delivered] = self._loop.create_future()
+            number = link.ask(Kind.FETCH, body, partial(self._fetched, future))
+            try:
+                return (await future).deliveries
+            except asyncio.CancelledError:
+                link.tell(Kind.CANCEL, number)
+                raise
+            except ConnectionError:
+                continue
+
+    def _fetched(self, future: asyncio.Future[Delivered], body: Delivered | None, failure: BaseException | None) -> None:
+        """What comes for one who does not wait any more goes back."""
+        if future.done() and body is not None:
+            for delivery in body.deliveries:
+                if delivery.lease_id != HANDED_OVER:
+                    self.release(delivery.lease_id, None)
+        settle(future, body, failure)
+
+    # ---- settling --------------------------------------------------------------------------------------------------
+
+    def ack(self, lease_id: int, offsets: Sequence[int] | None) -> None:
+        """Settle offsets of a lease."""
+        self._step(Step(Verb.ACK, lease_id, _listed(offsets)))
+
+    def nack(self, lease_id: int, offsets: Sequence[int] | None, delay: float | None, reason: str) -> None:
+        """Give messages back as failed."""
+        self._step(Step(Verb.NACK, lease_id, _listed(offsets), delay, reason))
+
+    def reject(self, lease_id: int, offsets: Sequence[int] | None, reason: str) -> None:
+        """Make dead letters of messages now."""
+        self._step(Step(Verb.REJECT, lease_id, _listed(offsets), None, reason))
+
+    def release(self, lease_id: int, offsets: Sequence[int] | None) -> None:
+        """Give messages back that were never handled."""
+        self._step(Step(Verb.RELEASE, lease_id, _listed(offsets)))
+
+    def extend(self, lease_id: int, invisible_time: float) -> int:
+        """Let a lease last longer; returns its new deadline in ms, by the server's clock as far as it is known."""
+        self._step(Step(Verb.EXTEND, lease_id, None, invisible_time))
+        link = self._channel.link
+        return (link.server_ms() if link is not None else 0) + int(invisible_time * 1000)
+
+    def _step(self, step: Step) -> None:
+        if not self._steps:
+            self._channel.soon(self._tell)
+        elif self._joined(step):
+            return
+        self._steps.append(step)
+
+    def _joined(self, step: Step) -> bool:
+        """Acknowledgements of one lease in a row are one step."""
+        last = self._steps[-1]
+        if step.verb != Verb.ACK or last.verb != Verb.ACK or last.lease_id != step.lease_id:
+            return False
+        if last.offsets is None or step.offsets is None:
+            return False
+        last.offsets += step.offsets
+        return True
+
+    def _tell(self) -> None:
+        link = self._channel.link
+        if link is None or not self._steps:
+            return  # it goes with the next connection
+        steps, self._steps = self._steps, []
+        self._last += 1
+        number = self._last
+        self._unconfirmed[number] = steps
+        link.ask(Kind.SETTLE, Settle(self.number, steps).encoded(), partial(self._settled, number))
+
+    def _settled(self, number: int, body: Settled | None, failure: BaseException | None) -> None:
+        if isinstance(failure, ConnectionError):
+            return
+        steps = self._unconfirmed.pop(number, None)
+        if steps is None:
+            return
+        if isinstance(failure, OMSRuntimeException):
+            self._failed(steps[0], failure)
+        for place, refusal in body.failures if body is not None else ():
+            self._failed(steps[place], refusal.error())
+        if not self._unconfirmed:
+            self._confirmed.set()
+
+    def _failed(self, step: Step, failure: OMSRuntimeException) -> None:
+        if step.verb == Verb.RELEASE:
+            return  # it came back by itself already
+        logger.warning("lease %d of group %s: %s", step.lease_id, self._spec.group, failure)
+        self._failure = self._failure or failure
+
+    async def move(
+        self, lease_id: int, offsets: Sequence[int] | None, target: str | None, max_redrives: int
+    ) -> list[Refused]:
+        """Send dead letters back and settle them here, in one step."""
+        await self._all_told()
+        found = await self._channel.own("move", self.number, lease_id, _listed(offsets), target, max_redrives)
+        return msgspec.convert(found, list[Refused])
+
+    async def flush(self) -> None:
+        """Return when every settlement made so far is durable. Raises the first that came too late since the last."""
+        await self._all_told()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        await self._channel.own("flush", self.number)
+
+    async def _all_told(self) -> None:
+        self._tell()
+        while self._unconfirmed or self._steps:
+            self._confirmed.clear()
+            await self._confirmed.wait()
+
+    async def close(self) -> None:
+        """Let go; leases that are still held go on until they expire."""
+        self._tell()
+        self._channel.forget(self)
+        if self._channel.link is not None:
+            await self._channel.own("unsubscribe", self.number)
+
+
+def _listed(offsets: Sequence[int] | None) -> list[int] | None:
+    return None if offsets is None else list(offsets)

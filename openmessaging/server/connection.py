@@ -1,0 +1,228 @@
+"""A connection of the native protocol: the shell between a transport and `requests.py`.
+
+It reads no faster than it can store, and leases nothing for a client that does not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, cast
+
+from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.server.requests import Requests
+from openmessaging.server.settings import Limits
+from openmessaging.wire import (
+    MAGIC,
+    VERSION,
+    Frame,
+    FrameReader,
+    Goaway,
+    Hello,
+    Kind,
+    ProtocolError,
+    Refusal,
+    Welcome,
+    encode_frame,
+    software,
+)
+from openmessaging.wire.bodies import decode_body
+
+logger = logging.getLogger("openmessaging.server")
+_FIRST_FRAME_BYTES = 64 << 10
+
+
+class Broker:
+    """What all connections of a server share."""
+
+    def __init__(self, driver: Any, limits: Limits, now_ms: Any) -> None:
+        self.driver = driver
+        self.limits = limits
+        self.now_ms = now_ms
+        self.connections: set[Connection] = set()
+        self.draining = False
+
+    def welcome(self) -> Welcome:
+        """The answer to HELLO."""
+        return Welcome(
+            VERSION,
+            software(),
+            sorted(self.driver.capabilities),
+            self.driver.max_body_bytes,
+            self.limits.max_frame_bytes,
+            int(self.limits.heartbeat * 1000),
+            self.now_ms(),
+        )
+
+
+class Connection(asyncio.Protocol):
+    """One client."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._limits = broker.limits
+        self._loop = asyncio.get_running_loop()
+        self._reader = FrameReader(_FIRST_FRAME_BYTES)
+        self._transport: asyncio.Transport = None  # type: ignore[assignment] # there once connected
+        self._requests: Requests | None = None
+        self.client = ""
+        self._out: list[bytes] = []
+        self._storing = 0
+        """Bytes of sends that have no answer yet."""
+        self._reading = True
+        self._reads: asyncio.Future[None] | None = None
+        """Set while the client does not read what it was sent."""
+        self._heard = self._said = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # ---- the transport's calls -------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(self._limits.unread_bytes)
+        if self._broker.draining or len(self._broker.connections) >= self._limits.max_connections:
+            self._hang_up(error(1503, "no more connections", next_step="Try again later, or another host"))
+            return
+        self._broker.connections.add(self)
+        self._timer = self._loop.call_later(self._limits.handshake, self._beat)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
+        try:
+            for frame in self._reader.feed(data):
+                self._take(frame)
+        except ProtocolError as cause:
+            self._hang_up(error(1400, str(cause), next_step="Speak the protocol of spec/protocol.md"))
+
+    def pause_writing(self) -> None:
+        self._reads = self._loop.create_future()
+        self._adjust()
+
+    def resume_writing(self) -> None:
+        if self._reads is not None:
+            self._reads.set_result(None)
+            self._reads = None
+        self._adjust()
+
+    def connection_lost(self, failure: Exception | None) -> None:
+        self._broker.connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._reads is not None:
+            self._reads.cancel()
+        if self._requests is not None:
+            requests, self._requests = self._requests, None
+            self._closing = self._loop.create_task(requests.close())
+        logger.debug("%s is gone: %s", self.client or "a client", failure or "closed")
+
+    # ---- frames ----------------------------------------------------------------------------------------------------
+
+    def _take(self, frame: Frame) -> None:
+        kind = frame.kind
+        requests = self._requests
+        if requests is None:
+            if not self._transport.is_closing():
+                self._open(frame)
+        elif kind == Kind.SEND:
+            size = len(frame.body)
+            self._storing += size
+            if self._reading and self._storing > self._limits.window_bytes:
+                self._adjust()
+            requests.send(frame.request, decode_body(kind, frame.body), lambda: self._stored(size))
+        elif kind == Kind.FETCH:
+            requests.fetch(frame.request, decode_body(kind, frame.body))
+        elif kind == Kind.SETTLE:
+            requests.settle(frame.request, decode_body(kind, frame.body))
+        elif kind == Kind.CALL:
+            requests.call(frame.request, decode_body(kind, frame.body))
+        elif kind == Kind.CANCEL:
+            requests.cancel(frame.request)
+        elif kind == Kind.PING:
+            self._answer(Kind.PONG, frame.request, b"")
+        elif kind != Kind.PONG:
+            raise ProtocolError(f"a frame of kind {kind} from a client")
+
+    def _open(self, frame: Frame) -> None:
+        if frame.kind != Kind.HELLO:
+            raise ProtocolError("the first frame is not HELLO")
+        hello: Hello = decode_body(frame.kind, frame.body)
+        if hello.magic != MAGIC:
+            raise ProtocolError("this is the native protocol of openmessaging")
+        if VERSION not in hello.versions:
+            self._hang_up(error(1101, f"protocol versions {hello.versions}", next_step=f"This server speaks {VERSION}"))
+            return
+        self.client = hello.client
+        self._reader.max_bytes = self._limits.max_frame_bytes
+        self._requests = Requests(self._broker.driver, self._answer, self._ready)
+        self._answer(Kind.WELCOME, frame.request, self._broker.welcome().encoded())
+
+    # ---- flow ------------------------------------------------------------------------------------------------------
+
+    def _answer(self, kind: int, request: int, body: bytes) -> None:
+        """Send a frame with all others of this turn of the loop."""
+        if not self._out:
+            self._loop.call_soon(self._write)
+        self._out.append(encode_frame(kind, request, body))
+
+    def _write(self) -> None:
+        out, self._out = self._out, []
+        if not self._transport.is_closing():
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+            self._said = self._loop.time()
+
+    def _stored(self, size: int) -> None:
+        self._storing -= size
+        if not self._reading:
+            self._adjust()
+
+    def _adjust(self) -> None:
+        """Read on only while what came can be stored and what goes is read."""
+        limit = self._limits.window_bytes if self._reading else self._limits.window_bytes // 2
+        reading = self._storing <= limit and self._reads is None
+        if reading != self._reading and not self._transport.is_closing():
+            self._reading = reading
+            if reading:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    async def _ready(self) -> None:
+        while self._reads is not None:
+            await asyncio.shield(self._reads)
+
+    def _beat(self) -> None:
+        """Once per heartbeat: say something, and notice who has not."""
+        now, heartbeat = self._loop.time(), self._limits.heartbeat
+        if self._requests is None:
+            self._hang_up(error(1410, f"no HELLO within {self._limits.handshake} s"))
+            return
+        if now - self._heard > 3 * heartbeat and self._reading:
+            logger.info("%s has not been heard of for %.0f s", self.client, now - self._heard)
+            self._transport.abort()
+            return
+        if self._reads is not None and now - self._said > self._limits.stuck:
+            logger.warning("%s does not read what it was sent", self.client)
+            self._transport.abort()
+            return
+        if now - self._said > heartbeat:
+            self._answer(Kind.PING, 0, b"")
+        self._timer = self._loop.call_later(heartbeat, self._beat)
+
+    def _hang_up(self, failure: OMSRuntimeException) -> None:
+        if not self._transport.is_closing():
+            self._out.append(encode_frame(Kind.ERROR, 0, Refusal.of(failure).encoded()))
+            self._write()
+            self._transport.close()
+
+    def drain(self) -> None:
+        """Ask the client to go elsewhere."""
+        self._answer(Kind.GOAWAY, 0, Goaway("the server is stopping").encoded())
+
+    @property
+    def storing(self) -> bool:
+        """Whether sends wait for their answer."""
+        return self._storing > 0
+
+    def close(self) -> None:
+        """Hang up once what was answered has been sent."""
+        self._transport.close()

@@ -1,0 +1,300 @@
+"""What the clients of one connection ask for, done on a driver: sends, fetches, settlements, calls, mail.
+
+Sends keep their order. A fetch waits in a task of its own; nothing else that waits holds up what comes behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Protocol
+
+import msgspec
+
+from openmessaging.broker.mailboxes import Mailboxes
+from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.mail import Mail
+from openmessaging.model.replay import Refused
+from openmessaging.model.spi import Driver as AnyDriver
+from openmessaging.model.spi import OutgoingBatch, Placement, Subscription, SubscriptionSpec
+from openmessaging.model.transaction import Preparation
+from openmessaging.model.transaction import Settlement
+from openmessaging.server.batches import accepted, checked
+from openmessaging.wire import (
+    Call,
+    Delivered,
+    Fetch,
+    Kind,
+    Letter,
+    Placed,
+    Refusal,
+    Send,
+    Settle,
+    Settled,
+    Verb,
+)
+from openmessaging.wire.bodies import Step
+from openmessaging.wire.operations import operation
+
+logger = logging.getLogger("openmessaging.server")
+
+
+class Driver(AnyDriver, Protocol):
+    """What can be served: a driver that finds again what was sent to it, and whose mailboxes may be named."""
+
+    mailboxes: Mailboxes
+
+    async def find_sent(self, batch: OutgoingBatch, since_ms: int) -> Placement | None:
+        """Where a batch was stored at or after a time (ms, the store's clock); None when it was not."""
+        ...
+
+
+Answer = Callable[[int, int, bytes], None]
+"""Sends a frame: kind, request, body."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_RESULT_OF_NONE = _encode([None])
+
+
+class Requests:
+    """The requests of one connection.
+
+    Args:
+        driver: where they are done.
+        answer: sends a frame to the client; from this loop.
+        ready: returns when the client reads what it was sent: nothing is leased for one that does not.
+    """
+
+    def __init__(self, driver: Driver, answer: Answer, ready: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._driver = driver
+        self._answer = answer
+        self._ready = ready
+        self._loop = asyncio.get_running_loop()
+        self._subscriptions: dict[int, Subscription] = {}
+        self._mailboxes: set[str] = set()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._sending: set[asyncio.Task[None]] = set()
+        self._last_subscription = 0
+        self._beginning = 0
+        """Sends in tasks that have not run yet: what comes behind them must not overtake them."""
+
+    # ---- sending ---------------------------------------------------------------------------------------------------
+
+    def send(self, request: int, body: Send, stored: Callable[[], None]) -> None:
+        """Store batches; `stored` is called when the answer is given."""
+        try:
+            batches = [accepted(item, self._driver.max_body_bytes) for item in body.items]
+        except OMSRuntimeException as failure:
+            stored()
+            self._refuse(request, failure)
+            return
+        if self._beginning or len(batches) != 1 or body.settlements or body.since_ms or batches[0].unique is not None:
+            self._beginning += 1
+            self._start(request, self._send_whole(request, body, batches, stored), to_the_end=True)
+        else:
+            self._driver.submit(batches[0], partial(self._placed, request, stored))
+
+    def _placed(
+        self, request: int, stored: Callable[[], None], placement: Placement | None, failure: BaseException | None
+    ) -> None:
+        stored()
+        if placement is None:
+            self._refuse(request, failure)
+        else:
+            self._answer(Kind.PLACED, request, Placed([placement]).encoded())
+
+    async def _send_whole(
+        self, request: int, body: Send, batches: list[OutgoingBatch], stored: Callable[[], None]
+    ) -> None:
+        self._beginning -= 1
+        try:
+            placements = await self._sent(batches, body.since_ms) if body.since_ms else None
+            if placements is None:
+                settlements = [
+                    Settlement(self._subscription(each.subscription), each.lease_id, each.offsets)
+                    for each in body.settlements or ()
+                ]
+                if settlements or any(batch.unique is not None for batch in batches):
+                    placements = await self._driver.commit(batches, settlements)
+                else:
+                    placements = await self._driver.send(batches)
+        finally:
+            stored()
+        self._answer(Kind.PLACED, request, Placed(placements).encoded())
+
+    async def _sent(self, batches: list[OutgoingBatch], since_ms: int) -> list[Placement] | None:
+        """Where batches are that were stored before the client's connection broke; they were all, or none."""
+        placements = [await self._driver.find_sent(batch, since_ms) for batch in batches]
+        return [each for each in placements if each is not None] if placements and None not in placements else None
+
+    # ---- receiving -------------------------------------------------------------------------------------------------
+
+    def fetch(self, request: int, body: Fetch) -> None:
+        """Answer with messages as soon as there are some."""
+        self._start(request, self._fetch(request, body))
+
+    async def _fetch(self, request: int, body: Fetch) -> None:
+        subscription = self._subscription(body.subscription)
+        await self._ready()
+        deliveries = await subscription.fetch(body.max_messages, body.max_bytes, body.wait_ms / 1000)
+        self._answer(Kind.DELIVERED, request, Delivered(deliveries).encoded())
+
+    def settle(self, request: int, body: Settle) -> None:
+        """Settle messages step by step; the steps that fail are told."""
+        failures: list[tuple[int, Refusal]] = []
+        try:
+            subscription = self._subscription(body.subscription)
+            for place, step in enumerate(body.steps):
+                try:
+                    _settle(subscription, step)
+                except OMSRuntimeException as failure:
+                    failures.append((place, Refusal.of(failure)))
+        except OMSRuntimeException as failure:
+            self._refuse(request, failure)
+            return
+        self._answer(Kind.SETTLED, request, Settled(failures).encoded())
+
+    def cancel(self, request: int) -> None:
+        """The client does not want the answer any more; what a fetch had leased goes back."""
+        task = self._tasks.get(request)
+        if task is not None:
+            task.cancel()
+
+    # ---- calls -----------------------------------------------------------------------------------------------------
+
+    def call(self, request: int, body: Call) -> None:
+        """Do an operation."""
+        own = _OWN.get(body.operation)
+        try:
+            if own is not None:
+                decoder, method = own
+                self._start(request, self._call(request, partial(method, self), decoder.decode(body.arguments)))
+                return
+            arguments = operation(body.operation).read_arguments(body.arguments)
+            if body.operation == "prepare":
+                arguments = (self._preparation(arguments[0]),)
+        except msgspec.DecodeError as cause:
+            self._refuse(request, error(1418, f"{body.operation}: {cause}", field="arguments"))
+            return
+        except OMSRuntimeException as failure:
+            self._refuse(request, failure)
+            return
+        self._start(request, self._call(request, getattr(self._driver, body.operation), arguments))
+
+    async def _call(self, request: int, method: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        value = method(*arguments)
+        if asyncio.iscoroutine(value) or isinstance(value, asyncio.Future):
+            value = await value
+        self._answer(Kind.RESULT, request, _RESULT_OF_NONE if value is None else _encode([value]))
+
+    def _preparation(self, preparation: Preparation) -> Preparation:
+        batch = preparation.batch.batch
+        whole = checked(batch.head + batch.payload, self._driver.max_body_bytes)
+        return msgspec.structs.replace(
+            preparation, batch=msgspec.structs.replace(preparation.batch, batch=whole)
+        )
+
+    async def _subscribe(self, spec: SubscriptionSpec) -> int:
+        subscription = await self._driver.subscribe(spec)
+        self._last_subscription += 1
+        self._subscriptions[self._last_subscription] = subscription
+        return self._last_subscription
+
+    async def _unsubscribe(self, number: int) -> None:
+        subscription = self._subscriptions.pop(number, None)
+        if subscription is not None:
+            await subscription.close()
+
+    async def _flush(self, number: int) -> None:
+        await self._subscription(number).flush()
+
+    async def _move(
+        self, number: int, lease_id: int, offsets: list[int] | None, target: str | None, max_redrives: int
+    ) -> list[Refused]:
+        return await self._subscription(number).move(lease_id, offsets, target, max_redrives)
+
+    async def _open_mailbox(self, address: str, serves: tuple[str, str] | None) -> None:
+        def take(mail: Mail) -> None:
+            self._loop.call_soon_threadsafe(self._deliver, address, mail)
+
+        self._driver.mailboxes.open(address, take, serves)
+        self._mailboxes.add(address)
+
+    async def _close_mailbox(self, address: str) -> None:
+        if address in self._mailboxes:
+            self._mailboxes.discard(address)
+            self._driver.mailboxes.close(address)
+
+    def _deliver(self, address: str, mail: Mail) -> None:
+        if address in self._mailboxes:
+            self._answer(Kind.MAIL, 0, Letter(address, mail).encoded())
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    def _subscription(self, number: int) -> Subscription:
+        found = self._subscriptions.get(number)
+        if found is None:
+            step = "Subscribe again: it ends with its connection"
+            raise error(1418, f"there is no subscription {number}", next_step=step, field="subscription")
+        return found
+
+    def _start(self, request: int, work: Coroutine[Any, Any, None], *, to_the_end: bool = False) -> None:
+        """Do it in a task, which the client may cancel, and which ends with the connection, unless `to_the_end`."""
+        task = self._loop.create_task(work)
+        if to_the_end:
+            self._sending.add(task)
+        else:
+            self._tasks[request] = task
+        task.add_done_callback(partial(self._ended, request))
+
+    def _ended(self, request: int, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        if self._tasks.get(request) is task:
+            del self._tasks[request]
+        if task.cancelled():
+            self._refuse(request, error(1410, "cancelled"))
+        elif (failure := task.exception()) is not None:
+            self._refuse(request, failure)
+
+    def _refuse(self, request: int, failure: BaseException | None) -> None:
+        if not isinstance(failure, OMSRuntimeException):
+            logger.error("a request failed", exc_info=failure)
+        self._answer(Kind.ERROR, request, Refusal.of(failure or error(1500, "no answer")).encoded())
+
+    async def close(self) -> None:
+        """Let go of everything; leases that are held go on until they expire."""
+        for task in list(self._tasks.values()):
+            task.cancel()
+        for address in list(self._mailboxes):
+            await self._close_mailbox(address)
+        for number in list(self._subscriptions):
+            await self._unsubscribe(number)
+
+
+def _settle(subscription: Subscription, step: Step) -> None:
+    match step.verb:
+        case Verb.ACK:
+            subscription.ack(step.lease_id, step.offsets)
+        case Verb.NACK:
+            subscription.nack(step.lease_id, step.offsets, step.seconds, step.reason)
+        case Verb.REJECT:
+            subscription.reject(step.lease_id, step.offsets, step.reason)
+        case Verb.RELEASE:
+            subscription.release(step.lease_id, step.offsets)
+        case Verb.EXTEND if step.seconds is not None:
+            subscription.extend(step.lease_id, step.seconds)
+        case _:
+            raise error(1418, f"there is no settlement {step.verb}", field="verb")
+
+
+_OWN: dict[str, tuple[msgspec.msgpack.Decoder[Any], Callable[..., Coroutine[Any, Any, Any]]]] = {
+    "subscribe": (msgspec.msgpack.Decoder(tuple[SubscriptionSpec]), Requests._subscribe),
+    "unsubscribe": (msgspec.msgpack.Decoder(tuple[int]), Requests._unsubscribe),
+    "flush": (msgspec.msgpack.Decoder(tuple[int]), Requests._flush),
+    "move": (msgspec.msgpack.Decoder(tuple[int, int, list[int] | None, str | None, int]), Requests._move),
+    "open_mailbox": (msgspec.msgpack.Decoder(tuple[str, tuple[str, str] | None]), Requests._open_mailbox),
+    "close_mailbox": (msgspec.msgpack.Decoder(tuple[str]), Requests._close_mailbox),
+}
+"""Operations on what a connection has opened."""

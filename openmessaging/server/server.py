@@ -1,0 +1,71 @@
+"""A server: listeners of the native protocol on a driver, and their orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import ssl
+from collections.abc import Callable
+
+from openmessaging.server.requests import Driver
+from openmessaging.server.connection import Broker, Connection
+from openmessaging.server.settings import Limits
+
+
+class Server:
+    """Serves a driver in the running loop.
+
+    Args:
+        driver: what is served; it stays open.
+        now_ms: the wall clock, ms.
+        limits: what one client may use.
+    """
+
+    def __init__(self, driver: Driver, now_ms: Callable[[], int], limits: Limits | None = None) -> None:
+        self._broker = Broker(driver, limits or Limits(), now_ms)
+        self._listeners: list[asyncio.Server] = []
+        self._paths: list[str] = []
+
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen on TCP; returns the port. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(lambda: Connection(self._broker), host, port, ssl=tls, backlog=1024)
+        self._listeners.append(listener)
+        chosen: int = listener.sockets[0].getsockname()[1]
+        return chosen
+
+    async def listen_unix(self, path: str) -> None:
+        """Listen on a Unix socket that only this user may open. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        before = os.umask(0o177)
+        try:
+            listener = await asyncio.get_running_loop().create_unix_server(lambda: Connection(self._broker), path)
+        finally:
+            os.umask(before)
+        self._listeners.append(listener)
+        self._paths.append(path)
+
+    @property
+    def connections(self) -> int:
+        """How many clients there are."""
+        return len(self._broker.connections)
+
+    async def close(self, grace: float = 5.0) -> None:
+        """Take no new clients, let what is being stored be answered for at most `grace` seconds, hang up."""
+        self._broker.draining = True
+        for listener in self._listeners:
+            listener.close()
+        for path in self._paths:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        for connection in list(self._broker.connections):
+            connection.drain()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace
+        while any(each.storing for each in self._broker.connections) and loop.time() < end:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0)  # what was answered in this turn is written at its end
+        for connection in list(self._broker.connections):
+            connection.close()

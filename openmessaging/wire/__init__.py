@@ -1,0 +1,50 @@
+"""The native protocol without I/O: frames, their bodies, and the calls they carry. Its specification for other
+languages is `spec/protocol.md`."""
+
+from openmessaging.wire.bodies import (
+    MAGIC,
+    VERSION,
+    Call,
+    Delivered,
+    Fetch,
+    Goaway,
+    Hello,
+    Letter,
+    Placed,
+    Refusal,
+    Result,
+    Send,
+    SendItem,
+    Settle,
+    Settled,
+    Verb,
+    Welcome,
+    software,
+)
+from openmessaging.wire.frames import Frame, FrameReader, Kind, ProtocolError, encode_frame
+
+__all__ = [
+    "MAGIC",
+    "VERSION",
+    "Call",
+    "Delivered",
+    "Fetch",
+    "Frame",
+    "FrameReader",
+    "Goaway",
+    "Hello",
+    "Kind",
+    "Letter",
+    "Placed",
+    "ProtocolError",
+    "Refusal",
+    "Result",
+    "Send",
+    "SendItem",
+    "Settle",
+    "Settled",
+    "Verb",
+    "Welcome",
+    "encode_frame",
+    "software",
+]

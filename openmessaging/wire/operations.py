@@ -1,0 +1,89 @@
+"""The operations of CALL: the methods of the driver SPI, their arguments in order, by name.
+
+Their types are read from the SPI's own annotations, so that both ends and the interface cannot differ.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Awaitable
+from typing import Any
+
+import msgspec
+
+from openmessaging.model.mail import Mailboxes
+from openmessaging.model.spi import Driver
+from openmessaging.wire.frames import ProtocolError
+
+READS = (
+    "check_transactions", "describe_group", "describe_queue", "find_time", "has_mailbox", "list_copies",
+    "list_delayed", "list_groups", "list_namespaces", "list_queues", "list_schedules", "list_transactions",
+    "partition_count", "peek", "read", "read_before", "renew_view", "services",
+)  # fmt: skip
+"""Operations that may be asked again after a connection broke: they change nothing, or the same the second time."""
+WRITES = (
+    "advance_copy", "begin_copy", "cancel_delayed", "close_view", "create_namespace", "create_queue",
+    "create_schedule", "delete_group", "delete_namespace", "delete_queue", "delete_schedule", "end_copy",
+    "end_transaction", "open_producer", "open_view", "pause_schedule", "post", "prepare", "purge_queue",
+    "reschedule_delayed", "seek_group", "update_queue",
+)  # fmt: skip
+OPERATIONS = READS + WRITES
+
+
+class Operation:
+    """One operation: how its arguments and its result are read."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        method = getattr(Driver, name, None) or getattr(Mailboxes, name)
+        hints = typing.get_type_hints(method, _scope())
+        result = _awaited(hints.pop("return"))
+        names = [each for each in inspect.signature(method).parameters if each != "self"]
+        self.arguments = msgspec.msgpack.Decoder(tuple[tuple(hints[each] for each in names)])  # type: ignore[misc]
+        self.result: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(result)
+
+    def read_arguments(self, data: bytes | msgspec.Raw) -> tuple[Any, ...]:
+        """Raises ProtocolError when they are not the operation's."""
+        return typing.cast("tuple[Any, ...]", self._read(self.arguments, data))
+
+    def read_result(self, data: bytes | msgspec.Raw) -> Any:
+        """Raises ProtocolError when it is not the operation's."""
+        return self._read(self.result, data)
+
+    def _read(self, decoder: msgspec.msgpack.Decoder[Any], data: bytes | msgspec.Raw) -> Any:
+        try:
+            return decoder.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+            raise ProtocolError(f"{self.name}: {cause}") from cause
+
+
+_known: dict[str, Operation] = {}
+
+
+def operation(name: str) -> Operation:
+    """An operation by its name. Raises ProtocolError for one that is not there."""
+    found = _known.get(name)
+    if found is None:
+        if name not in OPERATIONS:
+            raise ProtocolError(f"there is no operation {name!r}")
+        found = _known[name] = Operation(name)
+    return found
+
+
+def _scope() -> dict[str, Any]:
+    """The names that the SPI's annotations use, those for type checkers only included."""
+    from openmessaging.model import mail, replay, schedule, spi, transaction
+
+    scope: dict[str, Any] = {}
+    for module in (replay, schedule, mail, transaction, spi):
+        scope.update(vars(module))
+    return scope
+
+
+def _awaited(hint: Any) -> Any:
+    """`T` of `T | Awaitable[T]`."""
+    members = [each for each in typing.get_args(hint) if typing.get_origin(each) is not Awaitable]
+    if members and len(members) < len(typing.get_args(hint)):
+        return members[0]
+    return hint
