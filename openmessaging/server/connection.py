@@ -67,6 +67,7 @@ class Connection(asyncio.Protocol):
         self._requests: Requests | None = None
         self.client = ""
         self._out: list[bytes] = []
+        self._taking = False
         self._storing = 0
         """Bytes of sends that have no answer yet."""
         self._reading = True
@@ -88,11 +89,16 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
+        self._taking = True
         try:
             for frame in self._reader.feed(data):
                 self._take(frame)
         except ProtocolError as cause:
             self._hang_up(error(1400, str(cause), next_step="Speak the protocol of spec/protocol.md"))
+        finally:
+            self._taking = False
+            if self._out:
+                self._write()
 
     def pause_writing(self) -> None:
         self._reads = self._loop.create_future()
@@ -159,8 +165,8 @@ class Connection(asyncio.Protocol):
     # ---- flow ------------------------------------------------------------------------------------------------------
 
     def _answer(self, kind: int, request: int, body: bytes) -> None:
-        """Send a frame with all others of this turn of the loop."""
-        if not self._out:
+        """Send a frame with all others of this turn of the loop, or all answers to what came in one piece."""
+        if not self._out and not self._taking:
             self._loop.call_soon(self._write)
         self._out.append(encode_frame(kind, request, body))
 

@@ -94,7 +94,19 @@ class Requests:
             self._beginning += 1
             self._start(request, self._send_whole(request, body, batches, stored), to_the_end=True)
         else:
-            self._driver.submit(batches[0], partial(self._placed, request, stored))
+            self._send_one(request, batches[0], stored)
+
+    def _send_one(self, request: int, batch: OutgoingBatch, stored: Callable[[], None]) -> None:
+        placed = partial(self._placed, request, stored)
+        try:
+            placement = self._driver.send_now(batch)
+        except OMSRuntimeException as failure:
+            placed(None, failure)
+            return
+        if placement is None:
+            self._driver.submit(batch, placed)
+        else:
+            placed(placement, None)
 
     def _placed(
         self, request: int, stored: Callable[[], None], placement: Placement | None, failure: BaseException | None
