@@ -17,7 +17,7 @@ import openmessaging as oms
 from openmessaging import blocking
 
 sys.path.insert(0, sys.argv.pop(1))
-import common  # noqa: E402 - found by the line before
+import common
 
 BATCH = 500
 

@@ -293,12 +293,44 @@ def key_values() -> dict[str, Any]:
     }
 
 
+def conversation() -> Iterable[dict[str, Any]]:
+    """Frames of a connection, as `protocol.md` describes them."""
+    stored = batch([[b"hello", None, None, None]])
+    delivery = {
+        "destination": "default://orders", "partition": 0, "base_offset": 0, "store_ms": BORN, "data": stored,
+        "first": 0, "last": 1, "lease_id": 1, "attempt": 1, "deadline_ms": BORN + 30_000,
+    }  # fmt: skip
+    placement = {"partition": 0, "base_offset": 0, "store_ms": BORN, "durability": "fsync", "original": None}
+    frames: list[tuple[str, int, int, Any]] = [
+        ("client", 1, 1, ["OMS", [1], "example", "worker-1", "", "", ""]),
+        ("server", 2, 1, [1, "example", ["key-order", "lease"], 4194304, 33554432, 10000, BORN]),
+        ("client", 3, 2, [[["default://orders", None, stored, None, None, None]], None, 0, None]),
+        ("server", 4, 2, [[placement]]),
+        ("client", 9, 3, ["partition_count", ["default://orders"]]),
+        ("server", 10, 3, [1]),
+        ("client", 5, 4, [1, 100, 1048576, 30000]),
+        ("server", 6, 4, [[delivery]]),
+        ("client", 17, 4, None),
+        ("client", 7, 5, [1, [[0, 1, [0], None, ""]]]),
+        ("server", 8, 5, [[]]),
+        ("client", 9, 6, ["describe_queue", ["default://missing"]]),
+        ("server", 11, 6, [1404, "OMSDestinationException", "no such queue", "Create it", None]),
+        ("client", 13, 0, None),
+        ("server", 14, 0, None),
+    ]
+    for sender, kind, request, body in frames:
+        data = b"" if body is None else pack(body)
+        head = struct.pack(">IBBHI", 8 + len(data), kind, 0, 0, request)
+        yield {"from": sender, "kind": kind, "request": request, "bytes": (head + data).hex()}
+
+
 def files() -> dict[str, str]:
     """The text of each generated file by its name."""
     contents = {
         "batches.json": {"valid": list(valid_batches()), "invalid": list(invalid_batches())},
         "ids.json": ids(),
         "key_values.json": key_values(),
+        "protocol.json": list(conversation()),
     }
     return {name: json.dumps(content, indent=1) + "\n" for name, content in contents.items()}
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 def command(store: str | None, listen: tuple[str, int], unix: str | None, flush: str) -> int:
     """Serve a store to other processes and machines, until SIGTERM or Ctrl-C.
 
-    Programs reach it with oms:oms://HOST:PORT/REGION in place of oms:embedded://DIR. There are no users yet: who reaches
-    the port may do everything, so only a loopback address is taken.
+    Programs reach it with oms:oms://HOST:PORT/REGION in place of oms:embedded://DIR. There are no users yet: who
+    reaches the port may do everything, so only a loopback address is taken.
     """
     import asyncio
     import ipaddress

@@ -30,6 +30,7 @@ from openmessaging.wire.bodies import decode_body
 
 logger = logging.getLogger("openmessaging.server")
 _FIRST_FRAME_BYTES = 64 << 10
+_LARGE_BYTES = 32 << 10
 
 
 class Broker:
@@ -41,6 +42,8 @@ class Broker:
         self.now_ms = now_ms
         self.connections: set[Connection] = set()
         self.draining = False
+        self.stored = asyncio.Event()
+        """Set whenever a connection has no sends left to be answered."""
 
     def welcome(self) -> Welcome:
         """The answer to HELLO."""
@@ -73,12 +76,13 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._reads: asyncio.Future[None] | None = None
         """Set while the client does not read what it was sent."""
-        self._heard = self._said = self._loop.time()
+        self._heard = self._said = self._stuck_since = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
 
     # ---- the transport's calls -------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a client, if there is room."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(self._limits.unread_bytes)
         if self._broker.draining or len(self._broker.connections) >= self._limits.max_connections:
@@ -88,6 +92,7 @@ class Connection(asyncio.Protocol):
         self._timer = self._loop.call_later(self._limits.handshake, self._beat)
 
     def data_received(self, data: bytes) -> None:
+        """Do what the client asks for."""
         self._heard = self._loop.time()
         self._taking = True
         try:
@@ -101,16 +106,20 @@ class Connection(asyncio.Protocol):
                 self._write()
 
     def pause_writing(self) -> None:
+        """The client does not read what it was sent."""
         self._reads = self._loop.create_future()
+        self._stuck_since = self._loop.time()
         self._adjust()
 
     def resume_writing(self) -> None:
+        """It reads again."""
         if self._reads is not None:
             self._reads.set_result(None)
             self._reads = None
         self._adjust()
 
     def connection_lost(self, failure: Exception | None) -> None:
+        """The client is gone."""
         self._broker.connections.discard(self)
         if self._timer is not None:
             self._timer.cancel()
@@ -137,6 +146,8 @@ class Connection(asyncio.Protocol):
             requests.send(frame.request, decode_body(kind, frame.body), lambda: self._stored(size))
         elif kind == Kind.FETCH:
             requests.fetch(frame.request, decode_body(kind, frame.body))
+        elif kind == Kind.GOT:
+            requests.got(frame.request)
         elif kind == Kind.SETTLE:
             requests.settle(frame.request, decode_body(kind, frame.body))
         elif kind == Kind.CALL:
@@ -161,6 +172,9 @@ class Connection(asyncio.Protocol):
         self._reader.max_bytes = self._limits.max_frame_bytes
         self._requests = Requests(self._broker.driver, self._answer, self._ready)
         self._answer(Kind.WELCOME, frame.request, self._broker.welcome().encoded())
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(self._limits.heartbeat, self._beat)
 
     # ---- flow ------------------------------------------------------------------------------------------------------
 
@@ -169,15 +183,19 @@ class Connection(asyncio.Protocol):
         if not self._out and not self._taking:
             self._loop.call_soon(self._write)
         self._out.append(encode_frame(kind, request, body))
+        if len(body) > _LARGE_BYTES:
+            self._write()  # at once, so that the transport's buffer says whether there is room for more
 
     def _write(self) -> None:
         out, self._out = self._out, []
-        if not self._transport.is_closing():
+        if out and not self._transport.is_closing():
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
             self._said = self._loop.time()
 
     def _stored(self, size: int) -> None:
         self._storing -= size
+        if not self._storing:
+            self._broker.stored.set()
         if not self._reading:
             self._adjust()
 
@@ -206,11 +224,11 @@ class Connection(asyncio.Protocol):
             logger.info("%s has not been heard of for %.0f s", self.client, now - self._heard)
             self._transport.abort()
             return
-        if self._reads is not None and now - self._said > self._limits.stuck:
+        if self._reads is not None and now - self._stuck_since > self._limits.stuck:
             logger.warning("%s does not read what it was sent", self.client)
             self._transport.abort()
             return
-        if now - self._said > heartbeat:
+        if now - self._said > heartbeat and self._reads is None:
             self._answer(Kind.PING, 0, b"")
         self._timer = self._loop.call_later(heartbeat, self._beat)
 

@@ -6,6 +6,7 @@ Sends keep their order. A fetch waits in a task of its own; nothing else that wa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -19,8 +20,7 @@ from openmessaging.model.mail import Mail
 from openmessaging.model.replay import Refused
 from openmessaging.model.spi import Driver as AnyDriver
 from openmessaging.model.spi import OutgoingBatch, Placement, Subscription, SubscriptionSpec
-from openmessaging.model.transaction import Preparation
-from openmessaging.model.transaction import Settlement
+from openmessaging.model.transaction import Preparation, Settlement
 from openmessaging.server.batches import accepted, checked
 from openmessaging.wire import (
     Call,
@@ -76,6 +76,8 @@ class Requests:
         self._mailboxes: set[str] = set()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._sending: set[asyncio.Task[None]] = set()
+        self._on_the_way: dict[int, tuple[Subscription, list[int]]] = {}
+        """Leases by the fetch that brought them, until the client says that it has them."""
         self._last_subscription = 0
         self._beginning = 0
         """Sends in tasks that have not run yet: what comes behind them must not overtake them."""
@@ -151,7 +153,13 @@ class Requests:
         subscription = self._subscription(body.subscription)
         await self._ready()
         deliveries = await subscription.fetch(body.max_messages, body.max_bytes, body.wait_ms / 1000)
+        if deliveries:
+            self._on_the_way[request] = subscription, [each.lease_id for each in deliveries]
         self._answer(Kind.DELIVERED, request, Delivered(deliveries).encoded())
+
+    def got(self, request: int) -> None:
+        """The client has what a fetch brought."""
+        self._on_the_way.pop(request, None)
 
     def settle(self, request: int, body: Settle) -> None:
         """Settle messages step by step; the steps that fail are told."""
@@ -204,9 +212,7 @@ class Requests:
     def _preparation(self, preparation: Preparation) -> Preparation:
         batch = preparation.batch.batch
         whole = checked(batch.head + batch.payload, self._driver.max_body_bytes)
-        return msgspec.structs.replace(
-            preparation, batch=msgspec.structs.replace(preparation.batch, batch=whole)
-        )
+        return msgspec.structs.replace(preparation, batch=msgspec.structs.replace(preparation.batch, batch=whole))
 
     async def _subscribe(self, spec: SubscriptionSpec) -> int:
         subscription = await self._driver.subscribe(spec)
@@ -276,7 +282,12 @@ class Requests:
         self._answer(Kind.ERROR, request, Refusal.of(failure or error(1500, "no answer")).encoded())
 
     async def close(self) -> None:
-        """Let go of everything; leases that are held go on until they expire."""
+        """Let go of everything. Leases that the client has go on until they expire, for it may come back; those that
+        were on the way go back at once."""
+        for subscription, leases in self._on_the_way.values():
+            for lease_id in leases:
+                with contextlib.suppress(OMSRuntimeException):
+                    subscription.release(lease_id, None)
         for task in list(self._tasks.values()):
             task.cancel()
         for address in list(self._mailboxes):

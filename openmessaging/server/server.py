@@ -8,8 +8,8 @@ import os
 import ssl
 from collections.abc import Callable
 
-from openmessaging.server.requests import Driver
 from openmessaging.server.connection import Broker, Connection
+from openmessaging.server.requests import Driver
 from openmessaging.server.settings import Limits
 
 
@@ -62,10 +62,11 @@ class Server:
                 os.unlink(path)
         for connection in list(self._broker.connections):
             connection.drain()
-        loop = asyncio.get_running_loop()
-        end = loop.time() + grace
-        while any(each.storing for each in self._broker.connections) and loop.time() < end:
-            await asyncio.sleep(0.005)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                while any(each.storing for each in self._broker.connections):
+                    self._broker.stored.clear()
+                    await self._broker.stored.wait()
         await asyncio.sleep(0)  # what was answered in this turn is written at its end
         for connection in list(self._broker.connections):
             connection.close()

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.errors import (
     OMSDestinationException,
     OMSMessageFormatException,
+    OMSRuntimeException,
     OMSSecurityException,
     OMSTimeOutException,
     OMSTransactionException,
@@ -237,7 +237,9 @@ BODIES: dict[int, type[Body]] = {
     Kind.GOAWAY: Goaway,
     Kind.MAIL: Letter,
 }
-_DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {kind: msgspec.msgpack.Decoder(body) for kind, body in BODIES.items()}
+_DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
+    kind: msgspec.msgpack.Decoder(body) for kind, body in BODIES.items()
+}
 
 
 def decode_body(kind: int, body: bytes) -> Any:

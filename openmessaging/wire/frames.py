@@ -40,6 +40,7 @@ class Kind(IntEnum):
     PONG = 14
     GOAWAY = 15
     MAIL = 16
+    GOT = 17
 
 
 class ProtocolError(Exception):
@@ -87,7 +88,9 @@ class FrameReader:
         while end - at >= 4:
             (length,) = _LENGTH.unpack_from(data, at)
             if not _AFTER_LENGTH <= length <= self.max_bytes:
-                raise ProtocolError(f"a frame of {length:,} bytes, the limits are {_AFTER_LENGTH} and {self.max_bytes:,}")
+                raise ProtocolError(
+                    f"a frame of {length:,} bytes, the limits are {_AFTER_LENGTH} and {self.max_bytes:,}"
+                )
             wanted = 4 + length
             if end - at < wanted:
                 break

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from openmessaging.model.errors import error
 from openmessaging.model.mail import Mailboxes
 from openmessaging.model.spi import Driver
 from openmessaging.wire.frames import ProtocolError
@@ -39,34 +40,40 @@ class Operation:
         method = getattr(Driver, name, None) or getattr(Mailboxes, name)
         hints = typing.get_type_hints(method, _scope())
         result = _awaited(hints.pop("return"))
-        names = [each for each in inspect.signature(method).parameters if each != "self"]
-        self.arguments = msgspec.msgpack.Decoder(tuple[tuple(hints[each] for each in names)])  # type: ignore[misc]
-        self.result: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(result)
+        fields: list[Any] = []
+        for each in inspect.signature(method).parameters.values():
+            if each.name != "self":
+                default = () if each.default is each.empty else (each.default,)
+                fields.append((each.name, hints[each.name], *default))
+        arguments = msgspec.defstruct(f"{name}_arguments", fields, array_like=True, forbid_unknown_fields=True)
+        self._arguments: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(arguments)
+        self._result: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(result)
 
     def read_arguments(self, data: bytes | msgspec.Raw) -> tuple[Any, ...]:
-        """Raises ProtocolError when they are not the operation's."""
-        return typing.cast("tuple[Any, ...]", self._read(self.arguments, data))
+        """The arguments, defaults filled in. Raises OMSRuntimeException 1418 when they are not the operation's."""
+        try:
+            return msgspec.structs.astuple(self._arguments.decode(data))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+            raise error(1418, f"{self.name}: {cause}", field="arguments") from cause
 
     def read_result(self, data: bytes | msgspec.Raw) -> Any:
-        """Raises ProtocolError when it is not the operation's."""
-        return self._read(self.result, data)
-
-    def _read(self, decoder: msgspec.msgpack.Decoder[Any], data: bytes | msgspec.Raw) -> Any:
+        """The result. Raises ProtocolError when it is not the operation's."""
         try:
-            return decoder.decode(data)
+            return self._result.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
-            raise ProtocolError(f"{self.name}: {cause}") from cause
+            raise ProtocolError(f"the result of {self.name}: {cause}") from cause
 
 
 _known: dict[str, Operation] = {}
 
 
 def operation(name: str) -> Operation:
-    """An operation by its name. Raises ProtocolError for one that is not there."""
+    """An operation by its name. Raises OMSRuntimeException 1418 for one that is not there."""
     found = _known.get(name)
     if found is None:
         if name not in OPERATIONS:
-            raise ProtocolError(f"there is no operation {name!r}")
+            step = "This server is older than its client, or the name is wrong"
+            raise error(1418, f"there is no operation {name!r}", next_step=step, field="operation")
         found = _known[name] = Operation(name)
     return found
 

@@ -3,9 +3,12 @@
 import asyncio
 import inspect
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.servers import serving
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -17,12 +20,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-@pytest.fixture(params=["memory", "embedded"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A store of this test alone."""
+@pytest.fixture(params=["memory", "embedded", "oms"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A store of this test alone: in memory, in a directory, and behind a server."""
     if request.param == "memory":
-        return f"oms:memory:{uuid.uuid4().hex}"
-    return f"oms:embedded://{tmp_path}/store"
+        yield f"oms:memory:{uuid.uuid4().hex}"
+    elif request.param == "embedded":
+        yield f"oms:embedded://{tmp_path}/store"
+    else:
+        with serving(f"oms:memory:{uuid.uuid4().hex}") as server:
+            yield server.url
 
 
 @pytest.fixture

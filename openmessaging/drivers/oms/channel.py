@@ -133,8 +133,9 @@ class Channel:
             text = f"no connection for {PATIENCE:.0f} s: {cause}"
             each.done(None, error(1410, f"{text}; it may have been stored") if tried else error(1503, text))
 
-    async def ready(self, patience: float = PATIENCE) -> Link:
+    async def ready(self, patience: float | None = None) -> Link:
         """The connection, as soon as there is one. Raises OMSRuntimeException 1503 after `patience` seconds."""
+        patience = PATIENCE if patience is None else patience
         while self.link is None:
             if self._closed:
                 raise error(1503, "the access point is closed", next_step="Connect again")

@@ -19,6 +19,7 @@ from openmessaging.wire import Send, SendItem
 from openmessaging.wire.bodies import LeaseOf
 from openmessaging.wire.operations import OPERATIONS
 
+
 class OmsDriver:
     """A server, over one connection at a time."""
 
@@ -78,15 +79,17 @@ class OmsDriver:
 
     def submit(self, batch: OutgoingBatch, done: Done) -> None:
         """Hand one batch over; `done` is called when the server has answered."""
-        self._channel.send(
-            Sending(Send([_item(batch)]), lambda placements, failure: done(placements and placements[0], failure))
-        )
+
+        def placed(placements: list[Placement] | None, failure: BaseException | None) -> None:
+            done(placements[0] if placements else None, failure)
+
+        self._channel.send(Sending(Send([_item(batch)]), placed))
 
     def submit_request(self, batch: OutgoingBatch, done: Done, once: bool) -> None:  # noqa: ARG002 - the SPI's
         """Hand a request over, as any batch."""
         self.submit(batch, done)
 
-    def send_now(self, batch: OutgoingBatch) -> Placement | None:
+    def send_now(self, _: OutgoingBatch) -> Placement | None:
         """Never: it takes a round trip."""
         return None
 

@@ -34,7 +34,8 @@ class OmsFactory:
             str(attributes.get("ACCOUNT_KEY", "")),
             access_point.region or "",
         )
-        channel = Channel(_Hosts(access_point.addresses, _tls(attributes.get("TLS"))), first, random.Random())
+        hosts = _Hosts(access_point.addresses, _tls(attributes.get("TLS")))
+        channel = Channel(hosts, first, random.SystemRandom())
         try:
             await channel.open()
         except OSError as cause:

@@ -18,7 +18,6 @@ from openmessaging.wire import (
     Kind,
     Letter,
     ProtocolError,
-    Refusal,
     Welcome,
     encode_frame,
     software,
@@ -107,10 +106,12 @@ class Link(asyncio.Protocol):
     # ---- the transport's calls -------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """There is a connection."""
         self._transport = cast(asyncio.Transport, transport)
         self._heard = self._said = self._loop.time()
 
     def data_received(self, data: bytes) -> None:
+        """Pass answers on to who asked."""
         self._heard = self._loop.time()
         try:
             for frame in self._reader.feed(data):
@@ -120,6 +121,7 @@ class Link(asyncio.Protocol):
             self._transport.abort()
 
     def connection_lost(self, failure: Exception | None) -> None:
+        """Nothing comes any more: tell whoever waits."""
         if self._timer is not None:
             self._timer.cancel()
         reason = self._refused or ConnectionResetError(f"the server hung up: {failure or 'no reason given'}")
@@ -157,6 +159,8 @@ class Link(asyncio.Protocol):
         elif kind != Kind.PONG:
             answered = self._asked.pop(frame.request, None)
             if answered is not None:
+                if kind == Kind.DELIVERED:
+                    self.tell(Kind.GOT, frame.request)  # else the server gives the messages to somebody else
                 answered(decode_body(kind, frame.body), None)
 
     def _beat(self) -> None:

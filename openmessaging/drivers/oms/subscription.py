@@ -1,7 +1,7 @@
 """A consumer's hold on a group over the network.
 
 Settlements are told in one frame per turn of the loop and not waited for; those that the server has not confirmed go
-again with the next connection. One that came too late is logged, and `flush` raises it.
+again with the next connection. One that came too late is logged: the message comes again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 import msgspec
 
 from openmessaging.drivers.oms.channel import Channel
-from openmessaging.drivers.oms.link import Link, settle
+from openmessaging.drivers.oms.link import settle
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.mail import HANDED_OVER
 from openmessaging.model.replay import Delivery, Refused
@@ -37,7 +37,6 @@ class OmsSubscription:
         self._steps: list[Step] = []
         self._unconfirmed: dict[int, list[Step]] = {}
         self._last = 0
-        self._failure: OMSRuntimeException | None = None
         self._confirmed = asyncio.Event()
 
     async def open(self) -> None:
@@ -66,18 +65,26 @@ class OmsSubscription:
             try:
                 return (await future).deliveries
             except asyncio.CancelledError:
-                link.tell(Kind.CANCEL, number)
+                if future.cancelled():
+                    link.tell(Kind.CANCEL, number)
+                elif future.exception() is None:  # it came in the same turn
+                    self._give_back(future.result())
                 raise
             except ConnectionError:
                 continue
 
-    def _fetched(self, future: asyncio.Future[Delivered], body: Delivered | None, failure: BaseException | None) -> None:
-        """What comes for one who does not wait any more goes back."""
+    def _fetched(
+        self, future: asyncio.Future[Delivered], body: Delivered | None, failure: BaseException | None
+    ) -> None:
         if future.done() and body is not None:
-            for delivery in body.deliveries:
-                if delivery.lease_id != HANDED_OVER:
-                    self.release(delivery.lease_id, None)
+            self._give_back(body)
         settle(future, body, failure)
+
+    def _give_back(self, body: Delivered) -> None:
+        """What comes for one who does not wait any more."""
+        for delivery in body.deliveries:
+            if delivery.lease_id != HANDED_OVER:
+                self.release(delivery.lease_id, None)
 
     # ---- settling --------------------------------------------------------------------------------------------------
 
@@ -147,7 +154,6 @@ class OmsSubscription:
         if step.verb == Verb.RELEASE:
             return  # it came back by itself already
         logger.warning("lease %d of group %s: %s", step.lease_id, self._spec.group, failure)
-        self._failure = self._failure or failure
 
     async def move(
         self, lease_id: int, offsets: Sequence[int] | None, target: str | None, max_redrives: int
@@ -158,11 +164,8 @@ class OmsSubscription:
         return msgspec.convert(found, list[Refused])
 
     async def flush(self) -> None:
-        """Return when every settlement made so far is durable. Raises the first that came too late since the last."""
+        """Return when every settlement made so far is durable."""
         await self._all_told()
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
         await self._channel.own("flush", self.number)
 
     async def _all_told(self) -> None:

@@ -56,11 +56,12 @@ async def code_of(function, *arguments: object, **more: object) -> int:
 
 
 async def test_an_answer_comes_back(url: str, emulated: bool) -> None:
-    async with Case(url, emulated) as case, case.access_point.create_service("q", echo) as service:
-        for number in range(5):
-            answer = await case.producer.request(case.message(b"%d" % number))
-            assert answer.data == b"%d" % number
-            assert answer.extension_header.correlation_id
+    async with Case(url, emulated) as case:
+        async with case.access_point.create_service("q", echo) as service:
+            for number in range(5):
+                answer = await case.producer.request(case.message(b"%d" % number))
+                assert answer.data == b"%d" % number
+                assert answer.extension_header.correlation_id
         assert service.statistics.requests == 5
         assert case.producer.late_replies == 0
         assert (await case.access_point.resource_manager().describe_group("q", "default")).lag == 0

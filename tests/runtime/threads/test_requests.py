@@ -57,11 +57,12 @@ def code_of(function, *arguments: object, **more: object) -> int:
 
 
 def test_an_answer_comes_back(url: str, emulated: bool) -> None:
-    with Case(url, emulated) as case, case.access_point.create_service("q", echo) as service:
-        for number in range(5):
-            answer = case.producer.request(case.message(b"%d" % number))
-            assert answer.data == b"%d" % number
-            assert answer.extension_header.correlation_id
+    with Case(url, emulated) as case:
+        with case.access_point.create_service("q", echo) as service:
+            for number in range(5):
+                answer = case.producer.request(case.message(b"%d" % number))
+                assert answer.data == b"%d" % number
+                assert answer.extension_header.correlation_id
         assert service.statistics.requests == 5
         assert case.producer.late_replies == 0
         assert (case.access_point.resource_manager().describe_group("q", "default")).lag == 0
