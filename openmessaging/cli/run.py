@@ -13,7 +13,7 @@ def address(ctx: click.Context, param: click.Parameter, text: str | None) -> tup
     host, __, port = text.rpartition(":")
     if not port.isdigit() or int(port) > 65535:
         raise click.BadParameter("write PORT or HOST:PORT")
-    return host or "127.0.0.1", int(port)
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 @click.command("run")

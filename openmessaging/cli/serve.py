@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="When a message is on disk: before its send returns, each second, or when the system likes.",
 )
-def command(store: str | None, listen: tuple[str, int], unix: str | None, flush: str) -> int:
+@click.option("--json", "as_json", is_flag=True, help='Print {"url": …} to standard output once it answers.')
+def command(store: str | None, listen: tuple[str, int], unix: str | None, flush: str, as_json: bool) -> int:
     """Serve a store to other processes and machines, until SIGTERM or Ctrl-C.
 
     Programs reach it with oms:oms://HOST:PORT/REGION in place of oms:embedded://DIR. There are no users yet: who
@@ -48,12 +49,13 @@ def command(store: str | None, listen: tuple[str, int], unix: str | None, flush:
     except ImportError:
         factory = None
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_serve(store, listen, unix, flush))
+        runner.run(_serve(store, listen, unix, flush, as_json))
     return 0
 
 
-async def _serve(store: str | None, listen: tuple[str, int], unix: str | None, flush: str) -> None:
+async def _serve(store: str | None, listen: tuple[str, int], unix: str | None, flush: str, as_json: bool) -> None:
     import asyncio
+    import json
     import time
 
     from openmessaging.cli.options import default_url
@@ -71,7 +73,10 @@ async def _serve(store: str | None, listen: tuple[str, int], unix: str | None, f
         if unix:
             await server.listen_unix(unix)
         host = f"[{listen[0]}]" if ":" in listen[0] else listen[0]
-        click.echo(f"oms serve: {url} at oms:oms://{host}:{port}/local", err=True)
+        at = f"oms:oms://{host}:{port}/local"
+        if as_json:
+            click.echo(json.dumps({"url": at, "store": url}))
+        click.echo(f"oms serve: {url} at {at}", err=True)
         await stop.wait()
         click.echo("oms serve: stopping", err=True)
     finally:

@@ -44,7 +44,10 @@ def test_the_batch_of_the_conversation_is_one() -> None:
 
 def test_the_table_of_the_specification_has_every_kind_and_field() -> None:
     text = (SPEC / "protocol.md").read_text(encoding="utf-8")
-    rows = {int(number): (name, body) for number, name, body in re.findall(r"^\| (\d+) \| (\w+) \| \w+ \| ?(.*?) ?\| ", text, re.M)}
+    rows = {
+        int(number): (name, body)
+        for number, name, body in re.findall(r"^\| (\d+) \| (\w+) \| \w+ \| ?(.*?) ?\| ", text, re.M)
+    }
     assert {number: name for number, (name, _) in rows.items()} == {kind.value: kind.name for kind in Kind}
     for kind, body in BODIES.items():
         count = len(re.sub(r"\{.*?\}|\[.*?\]+", "", rows[kind][1]).split(","))
