@@ -31,16 +31,16 @@ def test_what_is_being_stored_is_answered_before_the_end(tmp_path: Path, monkeyp
     async def work() -> None:
         driver, server = await started(tmp_path)
         port = await server.listen("127.0.0.1", 0)
-        async with oms.connect(f"oms:oms://127.0.0.1:{port}/test") as access_point:
-            async with access_point.create_producer() as producer:
-                await producer.send(producer.create_message("orders", b"x"))
-                sending = [producer.send_async(producer.create_message("orders", b"y")) for _ in range(100)]
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)  # they are on their way
-                await server.close()
-                stored = (await driver.describe_queue("default://orders")).messages
-                answered = [each for each in sending if each.done() and each.exception() is None]
-                assert len(answered) == stored - 1
+        url = f"oms:oms://127.0.0.1:{port}/test"
+        async with oms.connect(url) as access_point, access_point.create_producer() as producer:
+            await producer.send(producer.create_message("orders", b"x"))
+            sending = [producer.send_async(producer.create_message("orders", b"y")) for _ in range(100)]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # they are on their way
+            await server.close()
+            stored = (await driver.describe_queue("default://orders")).messages
+            answered = [each for each in sending if each.done() and each.exception() is None]
+            assert len(answered) == stored - 1
         await driver.close()
 
     asyncio.run(asyncio.wait_for(work(), 30))
