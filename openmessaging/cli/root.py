@@ -23,7 +23,6 @@ COMMANDS = {
     "group": "List, describe, seek and delete consumer groups.",
     "dead-letter": "Look at messages that failed too often, and send them back.",
     "transaction": "Look at prepared messages, and decide on those whose producer does not.",
-    "serve": "Serve a store to other processes, until SIGTERM or Ctrl-C.",
     "serve": "Serve a store to other processes and machines, until SIGTERM or Ctrl-C.",
     "run": "Run an app until SIGTERM or Ctrl-C; then what is at work finishes, and the rest goes back.",
     "docs": "Write the AsyncAPI 3.0 document of an app, which need not run.",

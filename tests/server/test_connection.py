@@ -211,19 +211,22 @@ def test_connections_are_limited(tmp_path) -> None:
 
 def test_a_client_that_does_not_read_is_given_no_leases_and_holds_up_nobody(tmp_path) -> None:
     limits = Limits(unread_bytes=64 << 10, heartbeat=0.2, stuck=0.3)
-    with serving(f"oms:embedded://{tmp_path}/store", {"flush": "never"}, limits) as server:
-        with blocking.connect(server.url) as access_point, access_point.create_producer() as producer:
-            for _ in range(20):
-                producer.send([producer.create_message("orders", bytes(100_000)) for _ in range(10)])
-            stuck = Raw(server.port)
-            stuck.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            stuck.hello()
-            stuck.call(2, "subscribe", {"destination": QUEUE, "group": "g", "config": {}})
-            for request in range(20):
-                stuck.tell(Kind.FETCH, 10 + request, Fetch(1, 10, 1 << 20, 10_000))
-            end = time.monotonic() + 10
-            while server.server.connections == 2 and time.monotonic() < end:
-                producer.send(producer.create_message("other", b"x"))
-            assert server.server.connections == 1, "it is hung up on"
-            info = access_point.resource_manager().describe_group("orders", "g")
-            assert info.in_flight < 200, "leases are for who reads"
+    with (
+        serving(f"oms:embedded://{tmp_path}/store", {"flush": "never"}, limits) as server,
+        blocking.connect(server.url) as access_point,
+        access_point.create_producer() as producer,
+    ):
+        for _ in range(20):
+            producer.send([producer.create_message("orders", bytes(100_000)) for _ in range(10)])
+        stuck = Raw(server.port)
+        stuck.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.hello()
+        stuck.call(2, "subscribe", {"destination": QUEUE, "group": "g", "config": {}})
+        for request in range(20):
+            stuck.tell(Kind.FETCH, 10 + request, Fetch(1, 10, 1 << 20, 10_000))
+        end = time.monotonic() + 10
+        while server.server.connections == 2 and time.monotonic() < end:
+            producer.send(producer.create_message("other", b"x"))
+        assert server.server.connections == 1, "it is hung up on"
+        info = access_point.resource_manager().describe_group("orders", "g")
+        assert info.in_flight < 200, "leases are for who reads"
