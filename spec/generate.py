@@ -304,7 +304,7 @@ def conversation() -> Iterable[dict[str, Any]]:
     frames: list[tuple[str, int, int, Any]] = [
         ("client", 1, 1, ["OMS", [1], "example", "worker-1", "", "", ""]),
         ("server", 2, 1, [1, "example", ["key-order", "lease"], 4194304, 33554432, 10000, BORN]),
-        ("client", 3, 2, [[["default://orders", None, stored, None, None, None]], None, 0, None]),
+        ("client", 3, 2, [[["default://orders", None, stored, None, None, None]], None, 0]),
         ("server", 4, 2, [[placement]]),
         ("client", 9, 3, ["partition_count", ["default://orders"]]),
         ("server", 10, 3, [1]),

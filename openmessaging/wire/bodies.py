@@ -112,8 +112,6 @@ class Send(Body):
     settlements: list[LeaseOf] | None = None
     since_ms: int = 0
     """Not 0: this is sent again, for a connection broke; the first time was not before this, by the server's clock."""
-    request_once: bool | None = None
-    """Set for a request that waits for an answer by mail: whether it may be settled as it is handed out."""
 
 
 class Placed(Body):

@@ -14,7 +14,7 @@ from openmessaging.wire.bodies import BODIES, decode_body
 
 
 def test_what_a_body_holds_comes_back() -> None:
-    send = Send([SendItem("default://q", 2, b"batch", 7, Timing(b"\0" * 8), Unique("p", 1, 2, "k"))], None, 17, True)
+    send = Send([SendItem("default://q", 2, b"batch", 7, Timing(b"\0" * 8), Unique("p", 1, 2, "k"))], None, 17)
     assert decode_body(Kind.SEND, send.encoded()) == send
     placed = Placed([Placement(1, 2, 3, Durability.FSYNC, (4, 5, 6))])
     assert decode_body(Kind.PLACED, placed.encoded()) == placed

@@ -12,7 +12,7 @@ from openmessaging.wire import ProtocolError
 from openmessaging.wire.operations import OPERATIONS, READS, operation
 
 ELSEWHERE = {"send", "commit", "submit", "send_now", "soon", "subscribe", "close"} | {
-    "submit_request",
+    "hand_over",
     "open_mailbox",
     "close_mailbox",
 }

@@ -12,7 +12,7 @@ from typing import Any
 from openmessaging.drivers.oms.channel import Channel, Sending
 from openmessaging.drivers.oms.mailbox import OmsMailbox
 from openmessaging.drivers.oms.subscription import OmsSubscription
-from openmessaging.model.mail import Mail
+from openmessaging.model.mail import Handed, Mail
 from openmessaging.model.spi import Capability, Done, OutgoingBatch, Placement, SubscriptionSpec
 from openmessaging.model.transaction import Settlement
 from openmessaging.wire import Send, SendItem
@@ -85,9 +85,9 @@ class OmsDriver:
 
         self._channel.send(Sending(Send([_item(batch)]), placed))
 
-    def submit_request(self, batch: OutgoingBatch, done: Done, once: bool) -> None:  # noqa: ARG002 - the SPI's
-        """Hand a request over, as any batch."""
-        self.submit(batch, done)
+    def hand_over(self, _: Handed) -> bool:
+        """Never: requests travel as messages."""
+        return False
 
     def send_now(self, _: OutgoingBatch) -> Placement | None:
         """Never: it takes a round trip."""
@@ -103,7 +103,12 @@ class OmsDriver:
 
     # ---- mail ------------------------------------------------------------------------------------------------------
 
-    async def open_mailbox(self, take: Callable[[Mail], object], serves: tuple[str, str] | None = None) -> str:
+    async def open_mailbox(
+        self,
+        take: Callable[[Mail], object],
+        serves: tuple[str, str] | None = None,
+        offer: Callable[[], object] | None = None,  # noqa: ARG002 - the SPI's; nothing is handed over
+    ) -> str:
         """Open a mailbox; it keeps its address over connections that break."""
         mailbox = OmsMailbox(self._channel, secrets.token_hex(16), take, serves)
         await mailbox.open()

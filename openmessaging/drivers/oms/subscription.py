@@ -16,7 +16,6 @@ import msgspec
 from openmessaging.drivers.oms.channel import Channel
 from openmessaging.drivers.oms.link import settle
 from openmessaging.model.errors import OMSRuntimeException
-from openmessaging.model.mail import HANDED_OVER
 from openmessaging.model.replay import Delivery, Refused
 from openmessaging.model.spi import SubscriptionSpec
 from openmessaging.wire import Delivered, Fetch, Kind, Settle, Settled, Verb
@@ -83,8 +82,7 @@ class OmsSubscription:
     def _give_back(self, body: Delivered) -> None:
         """What comes for one who does not wait any more."""
         for delivery in body.deliveries:
-            if delivery.lease_id != HANDED_OVER:
-                self.release(delivery.lease_id, None)
+            self.release(delivery.lease_id, None)
 
     # ---- settling --------------------------------------------------------------------------------------------------
 
