@@ -80,3 +80,8 @@ def test_what_waits_outlives_its_segment_and_restarts():
         Transactor(client.runner).end("kept", False)
     assert client.browse() == ["kept"]
     client.close()
+
+
+def test_a_new_hall_begins_at_the_beginning() -> None:
+    hall = PreparedMessages().open(7)
+    assert (hall.id, hall.start, hall.end, hall.consumed_before()) == (7, 0, 0, 0)

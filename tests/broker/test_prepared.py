@@ -165,3 +165,16 @@ def test_what_else_a_batch_said_counts_at_the_commit(broker: Broker) -> None:
     broker.restart()
     end(broker, "a", True)
     assert list(broker.engine.queues[QUEUE].lanes) == [(0, 9)]
+
+
+def test_a_hall_where_all_is_decided_is_empty_after_a_restart_too(broker: Broker) -> None:
+    prepare(broker, "a")
+    end(broker, "a", True)
+    prepare(broker, "b")
+    end(broker, "b", False)
+    broker.restart()
+    hall = broker.engine.prepared.hall
+    assert hall is not None
+    assert (hall.start, hall.end, hall.consumed_before()) == (0, 2, 2)
+    prepare(broker, "c")
+    assert hall.consumed_before() == 2
