@@ -93,9 +93,11 @@ def test_where_it_goes_is_checked_when_it_is_prepared(broker: Broker) -> None:
 def test_a_queue_that_was_made_anew_with_fewer_partitions_still_gets_it(broker: Broker) -> None:
     broker.do(broker.engine.decide_create_queue(broker.now, QUEUE, 3, {}))
     prepare(broker, "a", partition=2)
+    prepare(broker, "b", partition=1)
     broker.do(broker.engine.decide_delete_queue(broker.now, QUEUE))
     end(broker, "a", True)
-    assert broker.engine.queues[QUEUE].partitions[0].end == 1
+    end(broker, "b", True)  # the first number that is not there
+    assert broker.engine.queues[QUEUE].partitions[0].end == 2
 
 
 def test_checks_come_at_their_times_and_the_limit_rolls_back(broker: Broker) -> None:
