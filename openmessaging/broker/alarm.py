@@ -43,10 +43,11 @@ class Alarm:
         """An entry was applied: let the timers know the delayed messages in it."""
         if entry.dues is None:
             return
+        firsts: list[int] = []
         for number, times in entry.dues.items():
-            batch = entry.batches[number]
-            delays.index(self._engine.timers, entry.placed[number], times, batch.head, batch.payload)
-        if min(map(min, entry.dues.values())) - entry.now_ms < _SOON_MS:
+            batch, placed = entry.batches[number], entry.placed[number]
+            firsts.append(delays.index(self._engine.timers, placed, times, batch.head, batch.payload))
+        if min(firsts) - entry.now_ms < _SOON_MS:
             self.on_soon()
 
 

@@ -30,13 +30,13 @@ _PUT_OFF_MS = 60_000
 """After which a message that could not be read is tried again."""
 
 
-def index(timers: TimerIndex, placed: Placed, dues: Sequence[int], head: bytes, payload: bytes) -> None:
-    """Let the timers know a batch of a shelf."""
+def index(timers: TimerIndex, placed: Placed, dues: Sequence[int], head: bytes, payload: bytes) -> int:
+    """Let the timers know a batch of a shelf; returns when the first of it is due."""
     header = BatchHeader(*HEADER.unpack_from(head))
     ids = [(header.first_id, placed.count, 0)]
     if header.attributes & OWN_IDS:
         ids = [(int(headers["messageId"], 16), 1, place) for place, headers in enumerate(_headers(head + payload))]
-    timers.add(placed.partition_id, placed.base_offset, dues, ids, placed.store_ms)
+    return timers.add(placed.partition_id, placed.base_offset, dues, ids, placed.store_ms)
 
 
 def index_stored(timers: TimerIndex, placed: Placed, data: bytes) -> None:

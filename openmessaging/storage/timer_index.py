@@ -101,9 +101,9 @@ class TimerIndex:
 
     def add(
         self, shelf: int, base: int, dues: Sequence[int], ids: Sequence[tuple[int, int, int]], now_ms: int = LATEST_MS
-    ) -> None:
+    ) -> int:
         """Add the messages from an offset on, each due at a time; `ids`: for each row of them whose ids follow one
-        another, (id of the first, how many, place of the first)."""
+        another, (id of the first, how many, place of the first). Returns when the first is due."""
         chunk = Chunk(shelf, base, dues)
         heappush(self._heap, (chunk.first_ms, next(self._serials), chunk))
         for first, together, place in ids:
@@ -111,6 +111,7 @@ class TimerIndex:
         self._held += len(dues) + len(ids)
         if self._held >= LIMIT:
             self._make_room(now_ms)
+        return chunk.first_ms
 
     def next_ms(self) -> int | None:
         """When the next timer is due; one whose message waits no more may count."""
