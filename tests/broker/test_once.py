@@ -47,8 +47,9 @@ def test_the_same_number_again_gives_the_first_place(broker: Broker) -> None:
     broker.now += 1_000
     again = send(broker, Unique("p", epoch, 5), "a", "b")
     assert (again.partition, again.offset, again.store_ms) == (1, 0, first)
-    assert send(broker, Unique("p", epoch, 6), "b").offset == 1
-    assert again.original[1:] == (9, 0)
+    assert again.original == (first, 9, 0)
+    part = send(broker, Unique("p", epoch, 6), "b")
+    assert (part.partition, part.offset, part.store_ms, part.original) == (1, 1, first, (first, 9, 1))
     assert send(broker, Unique("p", epoch, 7)) is None
     assert send(broker, Unique("p", epoch, 2)) is None, "never stored, though later ones were"
     assert stored(broker) == 4
@@ -96,6 +97,7 @@ def test_a_key_is_stored_once_within_the_window(broker: Broker) -> None:
     broker.restart()
     assert send(broker, Unique(key="order-1")).offset == 0
     assert send(broker, Unique(key="order-2")) is None
+    assert send(broker, Unique(key="order-1")).offset == 0, "which does not make it forgotten before its time"
     broker.now += 1
     assert send(broker, Unique(key="order-1")) is None
     assert stored(broker) == 3
