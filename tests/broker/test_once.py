@@ -10,6 +10,7 @@ from openmessaging.broker import transactions
 from openmessaging.broker.entry import OpenProducer, Remember
 from openmessaging.broker.once import MAX_KEYS, MAX_PRODUCERS, MAX_RECENT, UNKNOWN, Once, Place, Recent
 from openmessaging.model.batch import PRODUCER_BITS
+from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import OutgoingBatch
 from openmessaging.model.unique import Unique
 from tests.broker.harness import QUEUE, Broker, code_of
@@ -53,7 +54,10 @@ def test_the_same_number_again_gives_the_first_place(broker: Broker) -> None:
     assert send(broker, Unique("p", epoch, 7)) is None
     assert send(broker, Unique("p", epoch, 2)) is None, "never stored, though later ones were"
     assert stored(broker) == 4
-    assert code_of(send, broker, Unique("p", epoch, 6), "b", "c", "d") == 1418
+    with pytest.raises(OMSRuntimeException, match="numbers 6 to 8 were stored in part") as caught:
+        send(broker, Unique("p", epoch, 6), "b", "c", "d")
+    assert caught.value.code == 1418
+    assert broker.engine.once.producers["p"].queues[QUEUE].last == 7
     assert broker.replayed().snapshot() == broker.engine.snapshot()
 
 
@@ -105,6 +109,14 @@ def test_a_key_is_stored_once_within_the_window(broker: Broker) -> None:
     assert code_of(send, broker, Unique(key="k"), "a", "b") == 1418
     assert code_of(send, broker, Unique(key="k"), queue=OTHER) == 1418
     assert broker.replayed().snapshot() == broker.engine.snapshot()
+
+
+def test_a_queue_that_is_made_anew_remembers_nothing(broker: Broker) -> None:
+    epoch = open_producer(broker)
+    for _ in range(2):
+        assert send(broker, Unique("p", epoch, 5, "order-1")) is None
+        broker.do(broker.engine.decide_delete_queue(broker.now, QUEUE))
+        broker.do(broker.engine.decide_create_queue(broker.now, QUEUE, 2, {"deduplication_window": 10}))
 
 
 def test_twice_in_one_commit_is_once(broker: Broker) -> None:
