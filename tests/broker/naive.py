@@ -20,6 +20,8 @@ class Membership:
 
     keyed: bool
     open: dict[tuple[int, int], Letter] = field(default_factory=dict)
+    behind: set[tuple[int, str] | None] = field(default_factory=set)
+    """Keys whose next message may wait until the dead letter of the one before is durable."""
 
 
 @dataclass
@@ -62,10 +64,13 @@ class NaiveQueue:
         keys = [self.key_at(*place) if group.keyed else None for place in places]
         return sum(key is None for key in keys) + len({key for key in keys if key is not None})
 
-    def eligible(self, group: Membership, now_ms: int) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
-        """(due again, new) places that may be handed out."""
+    def eligible(
+        self, group: Membership, now_ms: int, *, patient: bool = False
+    ) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
+        """(due again, new) places that may be handed out; with `patient` those that need not wait for anything."""
         seen: set[tuple[int, str]] = set()
         held = {self.key_at(*place) for place, letter in group.open.items() if letter.lease is not None}
+        held |= group.behind if patient else set()
         due, fresh = set(), set()
         for (number, offset), letter in sorted(group.open.items()):
             if offset >= self.visible[number]:
@@ -80,6 +85,14 @@ class NaiveQueue:
             if letter.lease is None and letter.visible_ms <= now_ms:
                 (due if letter.deliveries else fresh).add((number, offset))
         return due, fresh
+
+    def append(self, number: int, messages: list[tuple[str | None, str]]) -> None:
+        """Put messages at the end of a partition, for all groups."""
+        for message in messages:
+            offset = len(self.partitions[number])
+            self.partitions[number].append(message)
+            for group in self.groups.values():
+                group.open[number, offset] = Letter()
 
     def all_visible(self) -> None:
         self.visible = [len(messages) for messages in self.partitions]
