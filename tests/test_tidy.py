@@ -31,6 +31,7 @@ TESTED_WITH = {
     "simulation/appointments.py": "simulation/test_time.py",
     "simulation/prices.py": "simulation/test_time.py",
     "simulation/effects.py": "simulation/test_transactions.py",
+    "simulation/crashes.py": "simulation/test_transactions.py",
     "simulation/consumers.py": "simulation/test_broker.py",
     "simulation/promises.py": "simulation/test_broker.py",
     "drivers/oms/driver.py": "drivers/oms/test_channel.py",

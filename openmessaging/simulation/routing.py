@@ -31,7 +31,7 @@ from openmessaging.runtime import wall
 from openmessaging.runtime.lease import leased
 from openmessaging.runtime.threads.received import ReceivedMessage, received
 from openmessaging.runtime.threads.router import Serving
-from openmessaging.simulation import transactions
+from openmessaging.simulation import crashes
 from openmessaging.simulation.transactions import OPTIONS, ROOT, TransactionRun
 
 ORDERS, LINES, LEFT, RIGHT, RED, ONCE, MADE = (
@@ -286,14 +286,14 @@ def _more(these: Sequence[Stored], those: Sequence[Stored]) -> list[Stored]:
     return found
 
 
-def run_seed(seed: int) -> tuple[str, TransactionRun | None, BaseException | None]:
+def run_seed(seed: int) -> tuple[str, RoutingRun | None, BaseException | None]:
     """The trace hash of a seed, or what went wrong with it."""
-    return transactions.run_seed(seed, RoutingRun)
+    return crashes.run_seed(RoutingRun, seed)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run seeds; returns the exit code: 1 when an effect was halved, doubled or lost."""
-    return transactions.main(arguments, RoutingRun, __doc__)
+    return crashes.run_seeds(RoutingRun, arguments, __doc__)
 
 
 if __name__ == "__main__":

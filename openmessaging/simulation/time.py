@@ -15,7 +15,6 @@ meet a failing write, a failing sync, a power cut or a kill. What must hold:
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from openmessaging.model.message import Record
 from openmessaging.model.schedule import ScheduleSpec
 from openmessaging.model.spi import Backoff, GroupConfig, OutgoingBatch, SubscriptionSpec
 from openmessaging.model.timing import Timing, pack_times
+from openmessaging.simulation import crashes
 from openmessaging.simulation.appointments import Appointment, Appointments, Beat, Beats, Fired, Occurrence
 from openmessaging.simulation.clock import SimulatedClock
 from openmessaging.simulation.disk import SimulatedDisk
@@ -353,35 +353,12 @@ def _small_runs(far_ms: int) -> Iterator[None]:
 
 def run_seed(seed: int) -> tuple[str, TimeRun | None, BaseException | None]:
     """The trace hash of a seed, or what went wrong with it."""
-    run = None
-    try:
-        run = TimeRun(seed)
-        return run.run(), run, None
-    except Exception as failure:
-        return "", run, failure
+    return crashes.run_seed(TimeRun, seed)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run seeds; returns the exit code: 1 when something came twice, too early, or never."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=100, help="how many, from --first on")
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--seed", type=int, help="only this one, told in detail")
-    options = parser.parse_args(arguments)
-    seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
-    failed = crashes = 0
-    for seed in seeds:
-        _, run, failure = run_seed(seed)
-        crashes += run.crashes if run is not None else 0
-        if failure is not None:
-            failed += 1
-            print(f"seed {seed}: {failure!r}")
-            if options.seed is not None:
-                if run is not None:
-                    print("\n".join(run.disk.lines))
-                raise failure
-    print(f"{len(seeds)} seeds, {crashes:,} crashes, {failed} failed")
-    return 1 if failed else 0
+    return crashes.run_seeds(TimeRun, arguments, __doc__)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ opening is checked against `effects`; at the end, on a healed disk, each message
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from openmessaging.model.message import Record
 from openmessaging.model.spi import Backoff, Delivery, GroupConfig, OutgoingBatch, SubscriptionSpec
 from openmessaging.model.transaction import Preparation, TransactionCheck
 from openmessaging.model.unique import ProducerEpoch, Unique
+from openmessaging.simulation import crashes
 from openmessaging.simulation.clock import SimulatedClock
 from openmessaging.simulation.disk import SimulatedDisk
 from openmessaging.simulation.effects import Effects
@@ -302,43 +302,14 @@ def _names(delivery: Delivery) -> list[tuple[int, str]]:
     ]
 
 
-def run_seed(
-    seed: int, kind: type[TransactionRun] | None = None
-) -> tuple[str, TransactionRun | None, BaseException | None]:
+def run_seed(seed: int) -> tuple[str, TransactionRun | None, BaseException | None]:
     """The trace hash of a seed, or what went wrong with it."""
-    run = None
-    try:
-        run = (kind or TransactionRun)(seed)
-        return run.run(), run, None
-    except Exception as failure:
-        return "", run, failure
+    return crashes.run_seed(TransactionRun, seed)
 
 
-def main(
-    arguments: list[str] | None = None, kind: type[TransactionRun] | None = None, description: str | None = None
-) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run seeds; returns the exit code: 1 when an effect was halved, doubled or lost."""
-    parser = argparse.ArgumentParser(
-        description=description or __doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=100, help="how many, from --first on")
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--seed", type=int, help="only this one, told in detail")
-    options = parser.parse_args(arguments)
-    seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
-    failed = crashes = 0
-    for seed in seeds:
-        _, run, failure = run_seed(seed, kind)
-        crashes += run.crashes if run is not None else 0
-        if failure is not None:
-            failed += 1
-            print(f"seed {seed}: {failure!r}")
-            if options.seed is not None:
-                if run is not None:
-                    print("\n".join(run.disk.lines))
-                raise failure
-    print(f"{len(seeds)} seeds, {crashes:,} crashes, {failed} failed")
-    return 1 if failed else 0
+    return crashes.run_seeds(TransactionRun, arguments, __doc__)
 
 
 if __name__ == "__main__":
