@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import openmessaging as oms
-from openmessaging import blocking
 
 sys.path.insert(0, sys.argv.pop(1))
 import common
@@ -90,12 +89,6 @@ class Oms:
         """End the connections."""
         while self.access_points:
             await self.access_points.pop().shutdown()
-
-
-def reply(url: str) -> None:
-    """A service that echoes."""
-    with blocking.connect(url) as access_point:
-        access_point.create_service("echo", lambda request: request.data).serve_forever()
 
 
 async def main(options: Any) -> None:

@@ -34,6 +34,7 @@ TESTED_WITH = {
     "simulation/crashes.py": "simulation/test_transactions.py",
     "simulation/consumers.py": "simulation/test_broker.py",
     "simulation/promises.py": "simulation/test_broker.py",
+    "drivers/turns.py": "drivers/embedded/test_sender.py",
     "drivers/oms/driver.py": "drivers/oms/test_channel.py",
     "drivers/oms/link.py": "drivers/oms/test_channel.py",
     "drivers/oms/mailbox.py": "drivers/oms/test_channel.py",

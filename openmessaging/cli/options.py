@@ -103,6 +103,16 @@ def position(text: str) -> str | datetime:
         return text
 
 
+def address(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, int] | None:
+    """HOST:PORT or PORT."""
+    if text is None:
+        return None
+    host, _mark, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise click.BadParameter("write PORT or HOST:PORT")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
 def quoted(_: click.Context, __: click.Parameter, condition: str | None) -> str | None:
     """An SQL condition. One like `color = red` would compare two properties, and is nearly always one whose quotation
     marks were forgotten, or taken by the shell. Raises click.BadParameter for it."""

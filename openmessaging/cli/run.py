@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import click
 
-
-def address(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, int] | None:
-    """HOST:PORT or PORT."""
-    del ctx, param
-    if text is None:
-        return None
-    host, __, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
-        raise click.BadParameter("write PORT or HOST:PORT")
-    return host.strip("[]") or "127.0.0.1", int(port)
+from openmessaging.cli.options import address
 
 
 @click.command("run")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openmessaging.cli.run import address
+from openmessaging.cli.options import address
 
 if TYPE_CHECKING:
     import asyncio

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, cast
+from collections.abc import Callable
+from typing import cast
 
 from openmessaging.model.errors import OMSRuntimeException, error
-from openmessaging.server.requests import Requests
+from openmessaging.server.requests import Driver, Requests
 from openmessaging.server.settings import Limits
 from openmessaging.wire import (
     MAGIC,
@@ -36,7 +37,7 @@ _LARGE_BYTES = 32 << 10
 class Broker:
     """What all connections of a server share."""
 
-    def __init__(self, driver: Any, limits: Limits, now_ms: Any) -> None:
+    def __init__(self, driver: Driver, limits: Limits, now_ms: Callable[[], int]) -> None:
         self.driver = driver
         self.limits = limits
         self.now_ms = now_ms

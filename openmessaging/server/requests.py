@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -163,17 +164,17 @@ class Requests:
 
     def settle(self, request: int, body: Settle) -> None:
         """Settle messages step by step; the steps that fail are told."""
-        failures: list[tuple[int, Refusal]] = []
         try:
             subscription = self._subscription(body.subscription)
-            for place, step in enumerate(body.steps):
-                try:
-                    _settle(subscription, step)
-                except OMSRuntimeException as failure:
-                    failures.append((place, Refusal.of(failure)))
         except OMSRuntimeException as failure:
             self._refuse(request, failure)
             return
+        failures: list[tuple[int, Refusal]] = []
+        for place, step in enumerate(body.steps):
+            try:
+                _settle(subscription, step)
+            except OMSRuntimeException as failure:
+                failures.append((place, Refusal.of(failure)))
         self._answer(Kind.SETTLED, request, Settled(failures).encoded())
 
     def cancel(self, request: int) -> None:
@@ -205,7 +206,7 @@ class Requests:
 
     async def _call(self, request: int, method: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         value = method(*arguments)
-        if asyncio.iscoroutine(value) or isinstance(value, asyncio.Future):
+        if inspect.isawaitable(value):
             value = await value
         self._answer(Kind.RESULT, request, _RESULT_OF_NONE if value is None else _encode([value]))
 

@@ -7,6 +7,7 @@ Structures of the driver SPI (`Placement`, `Delivery`, settings) are MessagePack
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -45,8 +46,9 @@ _CLASSES = {
 }
 
 
+@cache
 def software() -> str:
-    """What this end is, for the other's logs."""
+    """What this end is, for the other's logs; looked up once, for the installed packages are searched for it."""
     from importlib.metadata import version
 
     return f"openmessaging for Python {version('openmessaging')}"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.transactions import Settled
 from openmessaging.broker.transactor import Transactor
+from openmessaging.drivers.turns import call_all
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Done, OutgoingBatch, Placement
 
@@ -96,11 +97,7 @@ class LoopSender:
 
     def _end_turn(self) -> None:
         callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            try:
-                callback()
-            except Exception as cause:
-                self._loop.call_exception_handler({"message": "a sender failed", "exception": cause})
+        call_all(self._loop, callbacks)
         self._scheduled = False
         queued, self._queued = self._queued, []
         if queued:

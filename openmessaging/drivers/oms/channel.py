@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from openmessaging.drivers.oms.link import Link, settle
+from openmessaging.drivers.turns import call_all
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.mail import Mail
 from openmessaging.model.spi import Placement
@@ -196,11 +197,7 @@ class Channel:
 
     def _end_turn(self) -> None:
         callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            try:
-                callback()
-            except Exception as cause:
-                self._loop.call_exception_handler({"message": "a sender failed", "exception": cause})
+        call_all(self._loop, callbacks)
         if self.link is not None:
             self.link.flush()
 

@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 from openmessaging.drivers.oms.channel import Channel, Sending
+from openmessaging.drivers.oms.link import settle
 from openmessaging.drivers.oms.mailbox import OmsMailbox
-from openmessaging.drivers.oms.subscription import OmsSubscription
+from openmessaging.drivers.oms.subscription import OmsSubscription, listed
 from openmessaging.model.mail import Handed, Mail
 from openmessaging.model.spi import Capability, Done, OutgoingBatch, Placement, SubscriptionSpec
 from openmessaging.model.transaction import Settlement
@@ -53,7 +54,7 @@ class OmsDriver:
         def place() -> None:
             """A subscription has another number on each connection."""
             body.settlements = [
-                LeaseOf(each.subscription.number, each.lease_id, None if each.offsets is None else list(each.offsets))  # type: ignore[attr-defined] # this driver's
+                LeaseOf(each.subscription.number, each.lease_id, listed(each.offsets))  # type: ignore[attr-defined] # this driver's
                 for each in settlements
             ]
 
@@ -61,16 +62,7 @@ class OmsDriver:
 
     async def _send(self, body: Send, before: Callable[[], None] | None = None) -> list[Placement]:
         stored: asyncio.Future[list[Placement]] = self._loop.create_future()
-
-        def done(placements: list[Placement] | None, failure: BaseException | None) -> None:
-            if stored.done():
-                return
-            if placements is None:
-                stored.set_exception(failure or AssertionError("no answer"))
-            else:
-                stored.set_result(placements)
-
-        number = self._channel.send(Sending(body, done, before))
+        number = self._channel.send(Sending(body, partial(settle, stored), before))
         try:
             return await stored
         except asyncio.CancelledError:

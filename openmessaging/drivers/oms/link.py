@@ -32,7 +32,7 @@ _FIRST_FRAME_BYTES = 1 << 20
 
 
 class Link(asyncio.Protocol):
-    """A connection that has been made; `open_link` makes it.
+    """A connection to a server; `open` says HELLO once it is made.
 
     Args:
         lost: called once when it ends, with the reason, after whoever waited for an answer.

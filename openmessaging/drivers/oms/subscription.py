@@ -88,19 +88,19 @@ class OmsSubscription:
 
     def ack(self, lease_id: int, offsets: Sequence[int] | None) -> None:
         """Settle offsets of a lease."""
-        self._step(Step(Verb.ACK, lease_id, _listed(offsets)))
+        self._step(Step(Verb.ACK, lease_id, listed(offsets)))
 
     def nack(self, lease_id: int, offsets: Sequence[int] | None, delay: float | None, reason: str) -> None:
         """Give messages back as failed."""
-        self._step(Step(Verb.NACK, lease_id, _listed(offsets), delay, reason))
+        self._step(Step(Verb.NACK, lease_id, listed(offsets), delay, reason))
 
     def reject(self, lease_id: int, offsets: Sequence[int] | None, reason: str) -> None:
         """Make dead letters of messages now."""
-        self._step(Step(Verb.REJECT, lease_id, _listed(offsets), None, reason))
+        self._step(Step(Verb.REJECT, lease_id, listed(offsets), None, reason))
 
     def release(self, lease_id: int, offsets: Sequence[int] | None) -> None:
         """Give messages back that were never handled."""
-        self._step(Step(Verb.RELEASE, lease_id, _listed(offsets)))
+        self._step(Step(Verb.RELEASE, lease_id, listed(offsets)))
 
     def extend(self, lease_id: int, invisible_time: float) -> int:
         """Let a lease last longer; returns its new deadline in ms, by the server's clock as far as it is known."""
@@ -158,7 +158,7 @@ class OmsSubscription:
     ) -> list[Refused]:
         """Send dead letters back and settle them here, in one step."""
         await self._all_told()
-        found = await self._channel.own("move", self.number, lease_id, _listed(offsets), target, max_redrives)
+        found = await self._channel.own("move", self.number, lease_id, listed(offsets), target, max_redrives)
         return msgspec.convert(found, list[Refused])
 
     async def flush(self) -> None:
@@ -180,5 +180,6 @@ class OmsSubscription:
             await self._channel.own("unsubscribe", self.number)
 
 
-def _listed(offsets: Sequence[int] | None) -> list[int] | None:
+def listed(offsets: Sequence[int] | None) -> list[int] | None:
+    """Offsets as they travel."""
     return None if offsets is None else list(offsets)
