@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from openmessaging.broker.state import Contents
-from openmessaging.model.batch import EXPIRES, KEYED, OWN_IDS, Batch, BatchHeader, encode, encode_shared
+from openmessaging.model.batch import OWN_IDS, Batch, BatchHeader, encode_own
 from openmessaging.model.message import Record
-from openmessaging.model.timing import expires_ms
 
 _BATCH_BYTES = 1 << 20
-_NOTHING_SHARED = encode_shared({})
 
 
 def original(contents: Contents, partition_id: int, offset: int) -> Record:
@@ -38,17 +36,6 @@ def batches(records: Sequence[Record], now_ms: int) -> list[Batch]:
     for at, record in enumerate(records, 1):
         bytes_so_far += len(record.data)
         if at == len(records) or bytes_so_far >= _BATCH_BYTES:
-            made.append(_batch(records[begin:at], now_ms))
+            made.append(encode_own(records[begin:at], now_ms))
             begin, bytes_so_far = at, 0
     return made
-
-
-def _batch(records: Sequence[Record], now_ms: int) -> Batch:
-    attributes = OWN_IDS
-    if any(each.message_key is not None for each in records):
-        attributes |= KEYED
-    if any(expires_ms(headers["bornTimestamp"], headers) for each in records if (headers := each.headers)):
-        attributes |= EXPIRES
-    return encode(
-        records, shared=_NOTHING_SHARED, born_ms=now_ms, producer_id=0, first_sequence=0, attributes=attributes
-    )

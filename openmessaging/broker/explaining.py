@@ -8,7 +8,7 @@ from typing import Any
 from openmessaging.broker.copying import with_own
 from openmessaging.broker.draft import queue_named
 from openmessaging.broker.forwarding import changed_record
-from openmessaging.broker.route import StoredRoute
+from openmessaging.broker.route import StoredRoute, near
 from openmessaging.broker.state import State
 from openmessaging.filters import compile_condition
 from openmessaging.model.batch import decode
@@ -86,8 +86,7 @@ def _shown(value: Any) -> str:
 
 def _seen(route: StoredRoute, now_ms: int) -> Seen:
     def seen(digest: bytes, window: float) -> bool:
-        store_ms = route.seen.get(digest)
-        return store_ms is not None and abs(now_ms - store_ms) < window * 1000
+        return near(route.seen.get(digest), now_ms, window)
 
     return seen
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import google_crc32c
-
 from openmessaging.broker.copying import batches, with_own
 from openmessaging.broker.draft import Draft
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.state import Contents, State
 from openmessaging.model.batch import HEADER, HOLE, KEYED, SPARSE, Batch, BatchHeader, encode, parse_header
-from openmessaging.model.message import Record
+from openmessaging.model.message import Record, partition_of_key
 from openmessaging.model.routing import Route
 from openmessaging.routing.steps import Subject
 
@@ -117,7 +115,7 @@ class Forwarding:
             moved = member.subject is not None and member.subject.moved
             key = member.record.message_key
             by_key = key is not None and (moved or not same)
-            number = google_crc32c.value(key.encode()) % count if by_key and key is not None else by_number
+            number = partition_of_key(key, count) if by_key and key is not None else by_number
             found.setdefault(number, []).append(member)
         return found
 

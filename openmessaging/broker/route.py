@@ -20,6 +20,11 @@ MAX_SEEN = 100_000
 """Digests that a route remembers; beyond it the oldest is forgotten before its time. About 15 MB."""
 
 
+def near(seen_ms: int | None, store_ms: int, window: float) -> bool:
+    """Whether something was seen, and stored less than a window (seconds) before or after a time."""
+    return seen_ms is not None and abs(store_ms - seen_ms) < window * 1000
+
+
 class StoredRoute:
     """A route and its state. `trouble` is soft: why the last step failed."""
 

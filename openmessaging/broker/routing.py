@@ -28,10 +28,11 @@ from openmessaging.broker.entry import (
 )
 from openmessaging.broker.forwarding import Forwarding, Member, Piece, changed_record, members_of, pieces
 from openmessaging.broker.lease import HeldLease
+from openmessaging.broker.matching import facts_of, provided
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.reception import Bound
-from openmessaging.broker.route import StoredRoute
-from openmessaging.model.batch import OWN_IDS, decode
+from openmessaging.broker.route import StoredRoute, near
+from openmessaging.model.batch import decode
 from openmessaging.model.errors import error
 from openmessaging.model.message import Record
 from openmessaging.model.routing import Route, RouteInfo
@@ -214,10 +215,7 @@ class _Step:
 
     def _seen(self, digest: bytes, window: float) -> bool:
         """Whether a message of that digest went on, stored less than a window before or after the one at hand."""
-        store_ms = self._fresh.get(digest)
-        if store_ms is None:
-            store_ms = self._route.seen.get(digest)
-        return store_ms is not None and abs(self._store_ms - store_ms) < window * 1000
+        return near(self._fresh.get(digest, self._route.seen.get(digest)), self._store_ms, window)
 
     def _bury(self, partition: Partition, offset: int) -> None:
         """It cannot be routed, now or later: a dead letter."""
@@ -232,12 +230,11 @@ class _Step:
 class Facts:
     """Header fields of the messages of a piece as a receiver sees them: what the provider knows wins."""
 
-    __slots__ = ("_own", "_piece", "_position", "_shared", "_store_ms")
+    __slots__ = ("_facts", "_own", "_piece", "_position")
 
     def __init__(self, piece: Piece, shared: dict[str, Any], store_ms: int) -> None:
         self._piece = piece
-        self._shared = shared
-        self._store_ms = store_ms
+        self._facts = facts_of(shared, piece.partition, store_ms)
         self._position = 0
         self._own: dict[str, Any] = {}
 
@@ -248,19 +245,5 @@ class Facts:
 
     def __call__(self, name: str) -> Any:
         """A field by its standard name, None when it is unset."""
-        piece, own = self._piece, self._own
-        match name:
-            case "messageId" | "bornTimestamp":
-                if piece.header.attributes & OWN_IDS and own.get(name):
-                    return own[name]
-                return piece.header.born_ms if name == "bornTimestamp" else piece.header.message_id(self._position)
-            case "destination":
-                return piece.partition.queue.name
-            case "partition":
-                return piece.partition.number
-            case "offset":
-                return piece.base + self._position
-            case "storeTimestamp":
-                return self._store_ms
-        value = self._shared.get(name)
-        return own.get(name) if value is None else value
+        piece = self._piece
+        return provided(name, piece.header, self._facts, self._own, piece.base, self._position)

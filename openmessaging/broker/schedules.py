@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import google_crc32c
-
 from openmessaging.broker import recurrence
 from openmessaging.broker.draft import Draft, check_keys
 from openmessaging.broker.entry import Entry
@@ -18,7 +16,7 @@ from openmessaging.broker.timed import DropSchedule, Occur, PutSchedule
 from openmessaging.model.batch import KEYED, PRODUCER_BITS, SEQUENCE_BITS, Batch, encode, encode_shared
 from openmessaging.model.destination import check_name
 from openmessaging.model.errors import OMSRuntimeException, error
-from openmessaging.model.message import Record, body_too_large
+from openmessaging.model.message import Record, body_too_large, partition_of_key
 from openmessaging.model.schedule import MAX_BODY_BYTES, MAX_CATCH_UP, MIN_EVERY_MS, ScheduleSpec
 from openmessaging.model.spi import OutgoingBatch
 
@@ -114,7 +112,7 @@ def _occur(draft: Draft, schedule: Schedule, room: int) -> int:
     draft.require_queue(spec.queue)
     number, key = None, spec.record.message_key
     if key is not None:  # where producers send messages of that key
-        number = int(google_crc32c.value(key.encode())) % draft.partitions(spec.queue)
+        number = partition_of_key(key, draft.partitions(spec.queue))
     priority = (spec.record.headers or {}).get("priority")
     draft.send(OutgoingBatch(spec.queue, number, batch, priority))
     draft.operations.append(Occur(spec.name, next_ms, schedule.sent + len(times), left_out_ms or schedule.left_out_ms))

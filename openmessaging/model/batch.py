@@ -26,6 +26,7 @@ import msgspec
 from openmessaging.model.compression import compress, decompress
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Record
+from openmessaging.model.timing import expires_ms
 
 HEADER = struct.Struct(">IIBBHIqIQIQ")
 _AFTER_CRC = struct.Struct(">BBHIqIQIQ")
@@ -152,6 +153,21 @@ def encode(
     )
     head = _PREFIX.pack(len(after) + len(payload), _extend(_crc(after), payload)) + after
     return Batch(head, payload, count)
+
+
+_NOTHING_SHARED = encode_shared({})
+
+
+def encode_own(records: Sequence[Record], now_ms: int) -> Batch:
+    """Messages with everything in their own headers, ids and born times too, as one batch (`OWN_IDS`)."""
+    attributes = OWN_IDS
+    if any(each.message_key is not None for each in records):
+        attributes |= KEYED
+    if any(expires_ms(headers["bornTimestamp"], headers) for each in records if (headers := each.headers)):
+        attributes |= EXPIRES
+    return encode(
+        records, shared=_NOTHING_SHARED, born_ms=now_ms, producer_id=0, first_sequence=0, attributes=attributes
+    )
 
 
 def parse_header(data: bytes, at: int = 0) -> BatchHeader:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import google_crc32c
 import msgspec
 
 from openmessaging.model.errors import OMSMessageFormatException, bad_format
@@ -184,3 +185,8 @@ def body_too_large(size: int, limit: int) -> OMSMessageFormatException:
         next_step="Send a reference to it instead",
         field="data",
     )
+
+
+def partition_of_key(key: str, count: int) -> int:
+    """Where messages of a key go among `count` partitions, whoever sends them: CRC-32C of its UTF-8."""
+    return 0 if count == 1 else int(google_crc32c.value(key.encode())) % count

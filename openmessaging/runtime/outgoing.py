@@ -13,8 +13,6 @@ from collections.abc import Collection, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-import google_crc32c
-
 from openmessaging.model.batch import (
     EXPIRES,
     KEYED,
@@ -29,7 +27,7 @@ from openmessaging.model.destination import full_name
 from openmessaging.model.errors import OMSUnsupportException, error, unsupported
 from openmessaging.model.headers import DEFAULT_PRIORITY, NAMES, PROVIDER_FIELDS, check_header
 from openmessaging.model.key_value import KeyValue, PropertyValue, check_size
-from openmessaging.model.message import Message, Record, as_body, body_too_large
+from openmessaging.model.message import Message, Record, as_body, body_too_large, partition_of_key
 from openmessaging.model.spi import Capability, OutgoingBatch, Timing
 from openmessaging.model.unique import ProducerEpoch, Unique
 from openmessaging.runtime import wall
@@ -122,7 +120,7 @@ def partition_of(message: Message, count: int) -> int | None:
     key = message.record.message_key
     if key is None:
         return None
-    return 0 if count == 1 else int(google_crc32c.value(key.encode())) % count
+    return partition_of_key(key, count)
 
 
 class Packer:

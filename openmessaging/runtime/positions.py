@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import google_crc32c
-
 from openmessaging.model.errors import OMSRuntimeException, error
-from openmessaging.model.message import Message
+from openmessaging.model.message import Message, partition_of_key
 from openmessaging.model.spi import Delivery, QueueInfo
 from openmessaging.runtime.lease import DeliveryOrigin
 
@@ -53,7 +51,7 @@ def placed_by_key(offset: int | None, partition: int, info: QueueInfo) -> list[i
 
 def partitions_of(key: str, info: QueueInfo) -> list[int]:
     """All partitions, first the one that producers choose for a key, with its lanes."""
-    base = int(google_crc32c.value(key.encode())) % info.partitions
+    base = partition_of_key(key, info.partitions)
     first = [base, *(number for number, (of, _) in enumerate(info.lanes, info.partitions) if of == base)]
     return first + [number for number in range(len(info.offsets)) if number not in first]
 

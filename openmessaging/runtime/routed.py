@@ -7,32 +7,18 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-import google_crc32c
-
-from openmessaging.model.batch import (
-    ATTRIBUTES_AT,
-    EXPIRES,
-    KEYED,
-    OWN_IDS,
-    PRODUCER_BITS,
-    SEQUENCE_BITS,
-    Batch,
-    encode,
-    encode_shared,
-    make_id,
-)
+from openmessaging.model.batch import ATTRIBUTES_AT, EXPIRES, PRODUCER_BITS, SEQUENCE_BITS, encode_own, make_id
 from openmessaging.model.errors import bad_format
 from openmessaging.model.headers import DEFAULT_PRIORITY
-from openmessaging.model.message import Message, Record
+from openmessaging.model.message import Message, Record, partition_of_key
 from openmessaging.model.routing import Route
 from openmessaging.model.spi import OutgoingBatch
-from openmessaging.model.timing import Timing, expires_ms
+from openmessaging.model.timing import Timing
 from openmessaging.routing.hops import with_hop
 from openmessaging.routing.steps import Step, Subject
 from openmessaging.runtime import wall
 from openmessaging.runtime.outgoing import checked_record
 
-_SHARED = encode_shared({})
 _KEPT = ("messageId", "bornTimestamp", "bornHost")
 
 
@@ -114,7 +100,7 @@ class Outgoing:
             priority = None if given == DEFAULT_PRIORITY else given
             for name, count in zip(self._route.targets, self._counts, strict=True):
                 key = record.message_key
-                number = None if key is None else int(google_crc32c.value(key.encode())) % count
+                number = None if key is None else partition_of_key(key, count)
                 self._found.setdefault((name, number, priority), []).append(record)
 
     def batches(self) -> list[OutgoingBatch]:
@@ -122,7 +108,7 @@ class Outgoing:
         now_ms = wall.time_ns() // 1_000_000
         found: list[OutgoingBatch] = []
         for (name, number, priority), records in self._found.items():
-            batch = _encoded(records, now_ms)
+            batch = encode_own(records, now_ms)
             timing = Timing(expires=True) if batch.head[ATTRIBUTES_AT] & EXPIRES else None
             found.append(OutgoingBatch(name, number, batch, priority, timing))
         return found
@@ -137,12 +123,3 @@ class Outgoing:
             properties = with_hop(self._route, source.partition or 0, source.offset or 0, properties)
         own = {**headers, **{name: message.get_header(name) for name in _KEPT}}
         return Record(record.data, record.message_key, properties or None, own)
-
-
-def _encoded(records: Sequence[Record], now_ms: int) -> Batch:
-    attributes = OWN_IDS
-    if any(record.message_key is not None for record in records):
-        attributes |= KEYED
-    if any(expires_ms(own["bornTimestamp"], own) for record in records if (own := record.headers)):
-        attributes |= EXPIRES
-    return encode(records, shared=_SHARED, born_ms=now_ms, producer_id=0, first_sequence=0, attributes=attributes)

@@ -1,6 +1,6 @@
 """The requester: sends requests, waits in its mailbox for what comes back, tells services when nobody waits any more.
 
-Next stop of a request: the driver (`submit_request`), the service's queue, then `service.py` beside this file.
+Next stop of a request: the driver (`hand_over`, else the service's queue), then `service.py` beside this file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Generated from openmessaging/runtime/aio/requests.py by scripts/unasync.py: change that file instead.
 """The requester: sends requests, waits in its mailbox for what comes back, tells services when nobody waits any more.
 
-Next stop of a request: the driver (`submit_request`), the service's queue, then `service.py` beside this file.
+Next stop of a request: the driver (`hand_over`, else the service's queue), then `service.py` beside this file.
 """
 
 from __future__ import annotations
