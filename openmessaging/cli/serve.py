@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from openmessaging.cli.options import address
-
-if TYPE_CHECKING:
-    import asyncio
 
 
 @click.command("serve")
@@ -54,10 +51,10 @@ def command(store: str | None, listen: tuple[str, int], unix: str | None, flush:
 
 
 async def _serve(store: str | None, listen: tuple[str, int], unix: str | None, flush: str, as_json: bool) -> None:
-    import asyncio
     import json
     import time
 
+    from openmessaging.app.signals import StopSignals
     from openmessaging.cli.options import default_url
     from openmessaging.drivers.embedded import driver
     from openmessaging.model.access_point import parse
@@ -66,29 +63,18 @@ async def _serve(store: str | None, listen: tuple[str, int], unix: str | None, f
     url = f"oms:embedded://{store}" if store else default_url()
     served = await driver.open(parse(url), {"flush": flush})
     server = Server(served, lambda: time.time_ns() // 1_000_000)
-    stop = asyncio.Event()
-    _on_signals(asyncio.get_running_loop(), stop)
-    try:
-        port = await server.listen(*listen)
-        if unix:
-            await server.listen_unix(unix)
-        host = f"[{listen[0]}]" if ":" in listen[0] else listen[0]
-        at = f"oms:oms://{host}:{port}/local"
-        if as_json:
-            click.echo(json.dumps({"url": at, "store": url}))
-        click.echo(f"oms serve: {url} at {at}", err=True)
-        await stop.wait()
-        click.echo("oms serve: stopping", err=True)
-    finally:
-        await server.close()
-        await served.close()
-
-
-def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    import signal
-
-    for each in (signal.SIGINT, signal.SIGTERM):
+    with StopSignals() as signals:
         try:
-            loop.add_signal_handler(each, stop.set)
-        except NotImplementedError:  # Windows
-            signal.signal(each, lambda *_: loop.call_soon_threadsafe(stop.set))
+            port = await server.listen(*listen)
+            if unix:
+                await server.listen_unix(unix)
+            host = f"[{listen[0]}]" if ":" in listen[0] else listen[0]
+            at = f"oms:oms://{host}:{port}/local"
+            if as_json:
+                click.echo(json.dumps({"url": at, "store": url}))
+            click.echo(f"oms serve: {url} at {at}", err=True)
+            await signals.came.wait()
+            click.echo("oms serve: stopping", err=True)
+        finally:
+            await server.close()
+            await served.close()
