@@ -8,23 +8,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import cast
 
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.server.requests import Driver, Requests
 from openmessaging.server.settings import Limits
+from openmessaging.transport.framed import Framed
 from openmessaging.wire import (
     MAGIC,
     VERSION,
     Frame,
-    FrameReader,
     Goaway,
     Hello,
     Kind,
     ProtocolError,
     Refusal,
     Welcome,
-    encode_frame,
     software,
 )
 from openmessaging.wire.bodies import decode_body
@@ -59,52 +57,36 @@ class Broker:
         )
 
 
-class Connection(asyncio.Protocol):
+class Connection(Framed):
     """One client."""
 
     def __init__(self, broker: Broker) -> None:
+        super().__init__(_FIRST_FRAME_BYTES, logger, answers_at_once=True)
         self._broker = broker
         self._limits = broker.limits
-        self._loop = asyncio.get_running_loop()
-        self._reader = FrameReader(_FIRST_FRAME_BYTES)
-        self._transport: asyncio.Transport = None  # type: ignore[assignment] # there once connected
         self._requests: Requests | None = None
         self.client = ""
-        self._out: list[bytes] = []
-        self._taking = False
         self._storing = 0
         """Bytes of sends that have no answer yet."""
-        self._reading = True
         self._reads: asyncio.Future[None] | None = None
         """Set while the client does not read what it was sent."""
-        self._heard = self._said = self._stuck_since = self._loop.time()
-        self._timer: asyncio.TimerHandle | None = None
+        self._stuck_since = 0.0
+
+    @property
+    def _peer(self) -> str:
+        return self.client or "a client"
 
     # ---- the transport's calls -------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a client, if there is room."""
-        self._transport = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
         self._transport.set_write_buffer_limits(self._limits.unread_bytes)
         if self._broker.draining or len(self._broker.connections) >= self._limits.max_connections:
             self._hang_up(error(1503, "no more connections", next_step="Try again later, or another host"))
             return
         self._broker.connections.add(self)
-        self._timer = self._loop.call_later(self._limits.handshake, self._beat)
-
-    def data_received(self, data: bytes) -> None:
-        """Do what the client asks for."""
-        self._heard = self._loop.time()
-        self._taking = True
-        try:
-            for frame in self._reader.feed(data):
-                self._take(frame)
-        except ProtocolError as cause:
-            self._hang_up(error(1400, str(cause), next_step="Speak the protocol of spec/protocol.md"))
-        finally:
-            self._taking = False
-            if self._out:
-                self._write()
+        self._timer = self._loop.call_later(self._limits.handshake, self._unopened)
 
     def pause_writing(self) -> None:
         """The client does not read what it was sent."""
@@ -121,15 +103,14 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, failure: Exception | None) -> None:
         """The client is gone."""
+        super().connection_lost(failure)
         self._broker.connections.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
         if self._reads is not None:
             self._reads.cancel()
         if self._requests is not None:
             requests, self._requests = self._requests, None
             self._closing = self._loop.create_task(requests.close())
-        logger.debug("%s is gone: %s", self.client or "a client", failure or "closed")
+        logger.debug("%s is gone: %s", self._peer, failure or "closed")
 
     # ---- frames ----------------------------------------------------------------------------------------------------
 
@@ -156,7 +137,7 @@ class Connection(asyncio.Protocol):
         elif kind == Kind.CANCEL:
             requests.cancel(frame.request)
         elif kind == Kind.PING:
-            self._answer(Kind.PONG, frame.request, b"")
+            self.tell(Kind.PONG, frame.request)
         elif kind != Kind.PONG:
             raise ProtocolError(f"a frame of kind {kind} from a client")
 
@@ -172,26 +153,15 @@ class Connection(asyncio.Protocol):
         self.client = hello.client
         self._reader.max_bytes = self._limits.max_frame_bytes
         self._requests = Requests(self._broker.driver, self._answer, self._ready)
-        self._answer(Kind.WELCOME, frame.request, self._broker.welcome().encoded())
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(self._limits.heartbeat, self._beat)
+        self.tell(Kind.WELCOME, frame.request, self._broker.welcome().encoded())
+        self._beat_every(self._limits.heartbeat)
 
     # ---- flow ------------------------------------------------------------------------------------------------------
 
     def _answer(self, kind: int, request: int, body: bytes) -> None:
-        """Send a frame with all others of this turn of the loop, or all answers to what came in one piece."""
-        if not self._out and not self._taking:
-            self._loop.call_soon(self._write)
-        self._out.append(encode_frame(kind, request, body))
+        self.tell(kind, request, body)
         if len(body) > _LARGE_BYTES:
-            self._write()  # at once, so that the transport's buffer says whether there is room for more
-
-    def _write(self) -> None:
-        out, self._out = self._out, []
-        if out and not self._transport.is_closing():
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
-            self._said = self._loop.time()
+            self.flush()  # at once, so that the transport's buffer says whether there is room for more
 
     def _stored(self, size: int) -> None:
         self._storing -= size
@@ -215,33 +185,29 @@ class Connection(asyncio.Protocol):
         while self._reads is not None:
             await asyncio.shield(self._reads)
 
+    def _unopened(self) -> None:
+        self._hang_up(error(1410, f"no HELLO within {self._limits.handshake} s"))
+
+    def _broken(self, cause: ProtocolError) -> None:
+        self._hang_up(error(1400, str(cause), next_step="Speak the protocol of spec/protocol.md"))
+
     def _beat(self) -> None:
-        """Once per heartbeat: say something, and notice who has not."""
-        now, heartbeat = self._loop.time(), self._limits.heartbeat
-        if self._requests is None:
-            self._hang_up(error(1410, f"no HELLO within {self._limits.handshake} s"))
-            return
-        if now - self._heard > 3 * heartbeat and self._reading:
-            logger.info("%s has not been heard of for %.0f s", self.client, now - self._heard)
-            self._transport.abort()
-            return
-        if self._reads is not None and now - self._stuck_since > self._limits.stuck:
+        """Once per heartbeat: say something, and notice who does not, or does not read."""
+        if self._reads is not None and self._loop.time() - self._stuck_since > self._limits.stuck:
             logger.warning("%s does not read what it was sent", self.client)
             self._transport.abort()
             return
-        if now - self._said > heartbeat and self._reads is None:
-            self._answer(Kind.PING, 0, b"")
-        self._timer = self._loop.call_later(heartbeat, self._beat)
+        super()._beat()
 
     def _hang_up(self, failure: OMSRuntimeException) -> None:
         if not self._transport.is_closing():
-            self._out.append(encode_frame(Kind.ERROR, 0, Refusal.of(failure).encoded()))
-            self._write()
+            self.tell(Kind.ERROR, 0, Refusal.of(failure).encoded())
+            self.flush()
             self._transport.close()
 
     def drain(self) -> None:
         """Ask the client to go elsewhere."""
-        self._answer(Kind.GOAWAY, 0, Goaway("the server is stopping").encoded())
+        self.tell(Kind.GOAWAY, 0, Goaway("the server is stopping").encoded())
 
     @property
     def storing(self) -> bool:

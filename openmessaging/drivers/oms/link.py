@@ -6,20 +6,19 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.transport.framed import Framed
 from openmessaging.wire import (
     MAGIC,
     VERSION,
     Frame,
-    FrameReader,
     Hello,
     Kind,
     Letter,
     ProtocolError,
     Welcome,
-    encode_frame,
     software,
 )
 from openmessaging.wire.bodies import decode_body
@@ -31,7 +30,7 @@ Answered = Callable[[Any, BaseException | None], object]
 _FIRST_FRAME_BYTES = 1 << 20
 
 
-class Link(asyncio.Protocol):
+class Link(Framed):
     """A connection to a server; `open` says HELLO once it is made.
 
     Args:
@@ -46,20 +45,19 @@ class Link(asyncio.Protocol):
         mail: Callable[[Letter], object],
         leave: Callable[[Link], object],
     ) -> None:
+        super().__init__(_FIRST_FRAME_BYTES, logger, answers_at_once=False)
         self._lost = lost
         self._mail = mail
         self._leave = leave
-        self._loop = asyncio.get_running_loop()
-        self._reader = FrameReader(_FIRST_FRAME_BYTES)
-        self._transport: asyncio.Transport = None  # type: ignore[assignment] # there once connected
         self._asked: dict[int, Answered] = {}
         self._last = 0
-        self._out: list[bytes] = []
         self._refused: OMSRuntimeException | None = None
-        self._heard = self._said = 0.0
-        self._timer: asyncio.TimerHandle | None = None
         self.welcome: Welcome = None  # type: ignore[assignment] # there once opened
         self._opened_at = 0.0
+
+    @property
+    def _peer(self) -> str:
+        return "the server"
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
@@ -69,20 +67,6 @@ class Link(asyncio.Protocol):
         self._asked[number] = answered
         self.tell(kind, number, body)
         return number
-
-    def tell(self, kind: int, request: int, body: bytes = b"") -> None:
-        """Send a frame, together with all others of this turn."""
-        if not self._out:
-            self._loop.call_soon(self.flush)
-        self._out.append(encode_frame(kind, request, body))
-
-    def flush(self) -> None:
-        """Send now what this turn has brought so far."""
-        if self._out:
-            out, self._out = self._out, []
-            if not self._transport.is_closing():
-                self._transport.write(out[0] if len(out) == 1 else b"".join(out))
-                self._said = self._loop.time()
 
     def server_ms(self) -> int:
         """The server's clock, about: ms since the epoch, as it was at the beginning and has gone on since."""
@@ -101,29 +85,13 @@ class Link(asyncio.Protocol):
             raise error(1410, "the server did not answer HELLO", next_step="Check that it is an oms server") from None
         self._opened_at = self._loop.time()
         self._reader.max_bytes = self.welcome.max_frame_bytes
-        self._timer = self._loop.call_later(self.welcome.heartbeat_ms / 1000, self._beat)
+        self._beat_every(self.welcome.heartbeat_ms / 1000)
 
     # ---- the transport's calls -------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """There is a connection."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._heard = self._said = self._loop.time()
-
-    def data_received(self, data: bytes) -> None:
-        """Pass answers on to who asked."""
-        self._heard = self._loop.time()
-        try:
-            for frame in self._reader.feed(data):
-                self._take(frame)
-        except ProtocolError as cause:
-            logger.warning("the server does not speak the protocol: %s", cause)
-            self._transport.abort()
-
     def connection_lost(self, failure: Exception | None) -> None:
         """Nothing comes any more: tell whoever waits."""
-        if self._timer is not None:
-            self._timer.cancel()
+        super().connection_lost(failure)
         reason = self._refused or ConnectionResetError(f"the server hung up: {failure or 'no reason given'}")
         asked, self._asked = self._asked, {}
         for answered in asked.values():
@@ -163,15 +131,9 @@ class Link(asyncio.Protocol):
                     self.tell(Kind.GOT, frame.request)  # else the server gives the messages to somebody else
                 answered(decode_body(kind, frame.body), None)
 
-    def _beat(self) -> None:
-        now, heartbeat = self._loop.time(), self.welcome.heartbeat_ms / 1000
-        if now - self._heard > 3 * heartbeat:
-            logger.info("the server has not been heard of for %.0f s", now - self._heard)
-            self._transport.abort()
-            return
-        if now - self._said > heartbeat:
-            self.tell(Kind.PING, 0)
-        self._timer = self._loop.call_later(heartbeat, self._beat)
+    def _broken(self, cause: ProtocolError) -> None:
+        logger.warning("the server does not speak the protocol: %s", cause)
+        self._transport.abort()
 
 
 def settle(future: asyncio.Future[Any], body: Any, failure: BaseException | None) -> None:
