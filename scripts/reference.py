@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import click
 import msgspec
@@ -16,6 +16,7 @@ from openmessaging.broker.store import StoreOptions
 from openmessaging.model import errors
 from openmessaging.model.headers import FIELDS, INT_MAX, LONG_MAX, LONG_MIN
 from openmessaging.model.spi import Backoff, GroupConfig
+from openmessaging.server.config import Config
 
 PAGES = Path(__file__).parent.parent / "docs" / "reference"
 MARKED = re.compile(r"(<!-- written by scripts/reference\.py: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -59,6 +60,9 @@ def meanings(struct: type[msgspec.Struct]) -> dict[str, str]:
             assert isinstance(field.target, ast.Name)
             found[field.target.id] = str(after.value.value)
     listed = (inspect.getdoc(struct) or "").partition("Attributes:")[2]
+    for base in struct.__bases__:
+        if base is not msgspec.Struct and issubclass(base, msgspec.Struct):
+            found |= meanings(base)
     found.update(re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", listed, re.MULTILINE))
     return {name: " ".join(text.split()) for name, text in found.items()}
 
@@ -69,6 +73,7 @@ def settings(struct: type[msgspec.Struct]) -> Iterator[str]:
     for field in msgspec.structs.fields(struct):
         if not isinstance(field.default, msgspec.Struct):
             default = f"{field.default:,}" if type(field.default) is int else field.default
+            default = "empty" if default == "" else default
             yield f"| `{field.name}` | {default} | {texts.get(field.name, '')} |"
 
 
@@ -91,6 +96,18 @@ def group_table() -> Iterator[str]:
     yield "|---|---|"
     for field in msgspec.structs.fields(Backoff):
         yield f"| `{field.name}` | {field.default} |"
+
+
+def server_tables() -> Iterator[str]:
+    """A table per section of a server's configuration."""
+    for section, kind in get_type_hints(Config).items():
+        yield f"### [{section}]"
+        yield f"{(inspect.getdoc(kind) or '').partition('Attributes:')[0].strip()}"
+        yield ""
+        yield "| option | default | meaning |"
+        yield "|---|---|---|"
+        yield from settings(kind)
+        yield ""
 
 
 def command_help(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
@@ -116,6 +133,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "headers": header_table,
     "store": store_table,
     "group": group_table,
+    "server": server_tables,
     "cli": commands,
 }
 

@@ -4,48 +4,62 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from openmessaging.drivers.embedded import driver as embedded
-from openmessaging.model.access_point import parse
-from openmessaging.server import Limits, Server
+import msgspec
+
+from openmessaging.server.config import Config
+from openmessaging.server.node import Node
+from openmessaging.server.settings import Limits
 
 
 class Serving:
-    """A running server: where it is, and its loop to look into it."""
+    """A running node: where it is, and its loop to look into it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, server: Server, port: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, node: Node) -> None:
+        assert node.port is not None
         self.loop = loop
-        self.server = server
-        self.port = port
-        self.url = f"oms:oms://127.0.0.1:{port}/test"
+        self.node = node
+        self.server = node.server
+        self.port = node.port
+        self.url = f"oms:oms://127.0.0.1:{node.port}/test"
+
+    @property
+    def http(self) -> str:
+        """Where HTTP answers, without a slash at the end."""
+        assert self.node.http_url is not None
+        return self.node.http_url
 
 
 @contextmanager
 def serving(
-    url: str, attributes: dict[str, Any] | None = None, limits: Limits | None = None, port: int = 0
+    url: str,
+    attributes: dict[str, Any] | None = None,
+    limits: Limits | None = None,
+    port: int = 0,
+    **sections: dict[str, Any],
 ) -> Iterator[Serving]:
-    """Serve the embedded store behind a URL on a free port."""
+    """Serve the store behind a URL on a free port. Sections are those of the configuration, as in
+    `http={"listen": "127.0.0.1:0"}`."""
+    config = msgspec.convert(
+        {
+            **sections,
+            "store": {"path": url, **(attributes or {})},
+            "listen": {"tcp": f"127.0.0.1:{port}", **sections.get("listen", {})},
+            "limits": msgspec.to_builtins(limits or Limits()),
+        },
+        Config,
+    )
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="serving")
     thread.start()
-
-    async def start() -> tuple[Any, Server, int]:
-        driver = await embedded.open(parse(url), attributes or {})
-        server = Server(driver, lambda: time.time_ns() // 1_000_000, limits)
-        return driver, server, await server.listen("127.0.0.1", port)
-
-    async def stop() -> None:
-        await server.close()
-        await driver.close()
-
+    node = Node(config)
     try:
-        driver, server, chosen = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
-        yield Serving(loop, server, chosen)
-        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(node.start(), loop).result(10)
+        yield Serving(loop, node)
+        asyncio.run_coroutine_threadsafe(node.close(), loop).result(10)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)

@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from openmessaging.cli.options import address
 
+if TYPE_CHECKING:
+    from openmessaging.server.config import Config
+
 
 @click.command("serve")
+@click.option("--config", "file", metavar="FILE", envvar="OMS_SERVE_CONFIG", help="A TOML file with all options.")
 @click.option("--store", metavar="DIR", help="The store's directory; without it, one among the user's data.")
 @click.option(
     "--listen",
     callback=address,
-    default="127.0.0.1:7667",
-    show_default=True,
     metavar="[HOST:]PORT",
-    help="Where the native protocol answers; port 0 takes a free one.",
+    help="Where the native protocol answers; port 0 takes a free one.  [default: 127.0.0.1:7667]",
 )
+@click.option("--http", callback=address, metavar="[HOST:]PORT", help="Answer HTTP as well.")
 @click.option("--unix", metavar="PATH", help="Answer on a Unix socket of this user as well.")
 @click.option(
     "--flush",
     type=click.Choice(["always", "interval", "never"]),
-    default="always",
-    show_default=True,
-    help="When a message is on disk: before its send returns, each second, or when the system likes.",
+    help="When a message is on disk: before its send returns (the default), each second, or when the system likes.",
 )
+@click.option("--check", is_flag=True, help="Only check the configuration.")
 @click.option("--json", "as_json", is_flag=True, help='Print {"url": …} to standard output once it answers.')
-def command(store: str | None, listen: tuple[str, int], unix: str | None, flush: str, as_json: bool) -> int:
+def command(file: str | None, check: bool, as_json: bool, **given: Any) -> int:
     """Serve a store to other processes and machines, until SIGTERM or Ctrl-C.
 
     Programs reach it with oms:oms://HOST:PORT/REGION in place of oms:embedded://DIR. There are no users yet: who
     reaches the port may do everything, so only a loopback address is taken.
+
+    Options given here win over variables OMS_SERVE_SECTION_KEY, and those over the file.
     """
     import asyncio
-    import ipaddress
 
-    if not (listen[0] == "localhost" or ipaddress.ip_address(listen[0]).is_loopback):
-        raise click.UsageError("--listen takes a loopback address only: there is no access control yet")
+    config = configured(file, **given)
+    if check:
+        from openmessaging.server.node import check as check_config
+
+        check_config(config)
+        click.echo(f"oms serve: {file or 'the configuration'} is valid", err=True)
+        return 0
     try:
         import uvloop
 
@@ -46,35 +54,69 @@ def command(store: str | None, listen: tuple[str, int], unix: str | None, flush:
     except ImportError:
         factory = None
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_serve(store, listen, unix, flush, as_json))
+        runner.run(_serve(config, as_json))
     return 0
 
 
-async def _serve(store: str | None, listen: tuple[str, int], unix: str | None, flush: str, as_json: bool) -> None:
+def configured(
+    file: str | None,
+    store: str | None,
+    listen: tuple[str, int] | None,
+    http: tuple[str, int] | None,
+    unix: str | None,
+    flush: str | None,
+) -> Config:
+    """What file, environment and options say together."""
+    import os
+    from pathlib import Path
+
+    from msgspec.structs import replace
+
+    from openmessaging.cli.options import default_url
+    from openmessaging.model.errors import error
+    from openmessaging.server.config import load
+
+    try:
+        text = Path(file).read_text() if file else ""
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(1418, f"{file} cannot be read: {cause}", field="--config") from cause
+    environment = {name: value for name, value in os.environ.items() if name != "OMS_SERVE_CONFIG"}
+    config = load(text, file or "", environment)
+    stored: dict[str, Any] = {"path": store} if store else {}
+    stored |= {"flush": flush} if flush else {}
+    if not (store or config.store.path):
+        stored["path"] = default_url()
+    listening: dict[str, Any] = {"tcp": _joined(listen)} if listen else {}
+    listening |= {"unix": unix} if unix else {}
+    return replace(
+        config,
+        store=replace(config.store, **stored),
+        listen=replace(config.listen, **listening),
+        http=replace(config.http, listen=_joined(http)) if http else config.http,
+    )
+
+
+def _joined(where: tuple[str, int]) -> str:
+    host, port = where
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def _serve(config: Config, as_json: bool) -> None:
     import json
-    import time
 
     from openmessaging.app.signals import StopSignals
-    from openmessaging.cli.options import default_url
-    from openmessaging.drivers.embedded import driver
-    from openmessaging.model.access_point import parse
-    from openmessaging.server import Server
+    from openmessaging.server.node import Node
 
-    url = f"oms:embedded://{store}" if store else default_url()
-    served = await driver.open(parse(url), {"flush": flush})
-    server = Server(served, lambda: time.time_ns() // 1_000_000)
+    node = Node(config)
     with StopSignals() as signals:
+        await node.start()
         try:
-            port = await server.listen(*listen)
-            if unix:
-                await server.listen_unix(unix)
-            host = f"[{listen[0]}]" if ":" in listen[0] else listen[0]
-            at = f"oms:oms://{host}:{port}/local"
             if as_json:
-                click.echo(json.dumps({"url": at, "store": url}))
-            click.echo(f"oms serve: {url} at {at}", err=True)
+                click.echo(json.dumps({"url": node.url, "http": node.http_url, "store": node.store_url}))
+            at = " and ".join(filter(None, (node.http_url, config.listen.unix, node.url)))
+            click.echo(f"oms serve: {node.store_url} at {at}", err=True)
             await signals.came.wait()
             click.echo("oms serve: stopping", err=True)
+            await node.drain()
         finally:
-            await server.close()
-            await served.close()
+            await node.close()

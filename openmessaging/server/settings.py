@@ -6,9 +6,10 @@ import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bytes and seconds; every one holds per connection, except `max_connections`."""
+    """What one client may make the server hold, in bytes and seconds per connection."""
 
     max_connections: int = 10_000
+    """Of all clients together."""
     max_frame_bytes: int = 32 << 20
     """Largest frame. A batch and its frame fit; nothing is kept for a frame that says it is larger."""
     window_bytes: int = 16 << 20

@@ -4,11 +4,13 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from openmessaging import blocking
 from openmessaging.cli.root import main, run
+from openmessaging.cli.serve import configured
 
 
 def test_it_serves_until_it_is_told_to_stop(tmp_path) -> None:
@@ -29,5 +31,28 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path) -> None:
 
 @pytest.mark.parametrize("address", ["0.0.0.0:7667", "192.0.2.1:7667", "[::]:7667"])
 def test_nothing_but_loopback_is_open(address: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(main, ["serve", "--listen", address]) == 2
+    assert run(main, ["serve", "--listen", address]) == 1
     assert "loopback" in capsys.readouterr().err
+
+
+def test_check_only_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "oms.toml"
+    file.write_text(f"[store]\npath = '{tmp_path}/store'\n")
+    monkeypatch.setenv("OMS_SERVE_CONFIG", str(file))
+    assert run(main, ["serve", "--check"]) == 0
+    assert capsys.readouterr().err == f"oms serve: {file} is valid\n"
+    file.write_text("[store]\npartition = 1\n")
+    assert run(main, ["serve", "--check"]) == 1
+    assert f"{file}:2: there is no option store.partition. Did you mean partitions?" in capsys.readouterr().err
+    assert run(main, ["serve", "--check", "--config", str(tmp_path / "none.toml")]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()
+
+
+def test_options_win_over_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMS_SERVE_STORE_PATH", str(tmp_path))
+    monkeypatch.setenv("OMS_SERVE_LISTEN_TCP", "localhost:1")
+    given = {"http": ("::1", 80), "unix": None, "flush": "never"}
+    config = configured(None, store="here", listen=None, **given)
+    assert (config.store.path, config.store.flush) == ("here", "never")
+    assert (config.listen.tcp, config.http.listen) == ("localhost:1", "[::1]:80")
