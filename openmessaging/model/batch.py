@@ -170,7 +170,7 @@ def encode_own(records: Sequence[Record], now_ms: int) -> Batch:
     )
 
 
-def parse_header(data: bytes, at: int = 0) -> BatchHeader:
+def parse_header(data: bytes | memoryview, at: int = 0) -> BatchHeader:
     """Read the fixed header at a position of a buffer, checking every length against what is there.
 
     Raises OMSRuntimeException: 1101 for a newer format, 1501 for bytes that are no batch.
@@ -199,8 +199,9 @@ class OpenBatch(msgspec.Struct, gc=False):
     """A batch that is whole, its records decompressed and not decoded yet."""
 
     header: BatchHeader
-    shared: bytes
-    payload: bytes | memoryview
+    batch: Batch
+    """As it is stored."""
+    payload: bytes
     """The records."""
 
     def decoded(self) -> tuple[BatchHeader, dict[str, Any], list[Record]]:
@@ -215,7 +216,7 @@ class OpenBatch(msgspec.Struct, gc=False):
         Raises OMSRuntimeException 1501.
         """
         try:
-            shared = _decode_shared(self.shared)
+            shared = _decode_shared(self.batch.head[HEADER.size :])
             if self.header.attributes & SPARSE:
                 found = [hole if record is None else record for record in sparse(self.payload)]
             else:
@@ -227,21 +228,21 @@ class OpenBatch(msgspec.Struct, gc=False):
         return self.header, shared, found
 
 
-def opened(data: bytes, *, check: bool = True) -> OpenBatch:
+def opened(data: bytes | memoryview, *, check: bool = True) -> OpenBatch:
     """A batch that starts at the first byte.
 
     `check` verifies the CRC. Raises OMSRuntimeException: 1101 for a newer format, 1501 for damaged bytes, 1400 (an
     OMSUnsupportException) when the compression's package is missing. Never allocates more than `MAX_DECODED_BYTES`.
     """
     header = parse_header(data)
-    body = data[8 : header.size]
-    if check and _crc(body) != header.crc:
+    at = HEADER.size + header.shared_bytes
+    head, stored = bytes(data[:at]), bytes(data[at : header.size])
+    if check and _extend(_crc(head[8:]), stored) != header.crc:
         raise damaged("its CRC does not match")
-    at = HEADER.size - 8 + header.shared_bytes
-    payload: bytes | memoryview = memoryview(body)[at:]
+    payload = stored
     if header.attributes & COMPRESSION_MASK:
-        payload = decompress(header.attributes & COMPRESSION_MASK, bytes(payload), MAX_DECODED_BYTES)
-    return OpenBatch(header, body[HEADER.size - 8 : at], payload)
+        payload = decompress(header.attributes & COMPRESSION_MASK, stored, MAX_DECODED_BYTES)
+    return OpenBatch(header, Batch(head, stored, header.count), payload)
 
 
 def thin(data: bytes, kept: Sequence[int]) -> Batch:

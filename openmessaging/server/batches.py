@@ -21,7 +21,7 @@ def accepted(item: SendItem, max_body_bytes: int) -> OutgoingBatch:
     )
 
 
-def checked(data: bytes, max_body_bytes: int) -> Batch:
+def checked(data: bytes | memoryview, max_body_bytes: int) -> Batch:
     """The batch that these bytes are. Raises as `accepted`."""
     try:
         batch = opened(data)
@@ -37,4 +37,4 @@ def checked(data: bytes, max_body_bytes: int) -> Batch:
         longest = max(len(record.data) for record in records)
         if longest > max_body_bytes:
             raise body_too_large(longest, max_body_bytes)
-    return Batch(data, b"", header.count)
+    return batch.batch

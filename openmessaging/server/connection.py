@@ -26,10 +26,10 @@ from openmessaging.wire import (
     software,
 )
 from openmessaging.wire.bodies import decode_body
+from openmessaging.wire.pieces import LARGE_BYTES
 
 logger = logging.getLogger("openmessaging.server")
 _FIRST_FRAME_BYTES = 64 << 10
-_LARGE_BYTES = 32 << 10
 
 
 class Broker:
@@ -158,9 +158,9 @@ class Connection(Framed):
 
     # ---- flow ------------------------------------------------------------------------------------------------------
 
-    def _answer(self, kind: int, request: int, body: bytes) -> None:
-        self.tell(kind, request, body)
-        if len(body) > _LARGE_BYTES:
+    def _answer(self, kind: int, request: int, *pieces: bytes) -> None:
+        self.tell(kind, request, *pieces)
+        if len(pieces) > 1 or len(pieces[0]) > LARGE_BYTES:
             self.flush()  # at once, so that the transport's buffer says whether there is room for more
 
     def _stored(self, size: int) -> None:

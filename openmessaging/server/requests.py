@@ -25,7 +25,6 @@ from openmessaging.model.transaction import Preparation, Settlement
 from openmessaging.server.batches import accepted, checked
 from openmessaging.wire import (
     Call,
-    Delivered,
     Fetch,
     Kind,
     Letter,
@@ -38,6 +37,7 @@ from openmessaging.wire import (
 )
 from openmessaging.wire.bodies import Step
 from openmessaging.wire.operations import operation
+from openmessaging.wire.pieces import delivered_pieces
 
 logger = logging.getLogger("openmessaging.server")
 
@@ -52,8 +52,13 @@ class Driver(AnyDriver, Protocol):
         ...
 
 
-Answer = Callable[[int, int, bytes], None]
-"""Sends a frame: kind, request, body."""
+class Answer(Protocol):
+    """Sends a frame, its body perhaps in pieces."""
+
+    def __call__(self, kind: int, request: int, *pieces: bytes) -> None:
+        """Send it."""
+        ...
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _RESULT_OF_NONE = _encode([None])
@@ -156,7 +161,7 @@ class Requests:
         deliveries = await subscription.fetch(body.max_messages, body.max_bytes, body.wait_ms / 1000)
         if deliveries:
             self._on_the_way[request] = subscription, [each.lease_id for each in deliveries]
-        self._answer(Kind.DELIVERED, request, Delivered(deliveries).encoded())
+        self._answer(Kind.DELIVERED, request, *delivered_pieces(deliveries))
 
     def got(self, request: int) -> None:
         """The client has what a fetch brought."""

@@ -8,7 +8,7 @@ import logging
 from abc import ABC, abstractmethod
 from typing import cast
 
-from openmessaging.wire import Frame, FrameReader, Kind, ProtocolError, encode_frame
+from openmessaging.wire import Frame, FrameReader, Kind, ProtocolError, encode_frame, encode_head
 
 SILENT_HEARTBEATS = 3
 """Who was not heard of for so many is gone."""
@@ -30,6 +30,8 @@ class Framed(asyncio.Protocol, ABC):
         self._transport: asyncio.Transport = None  # type: ignore[assignment] # there once connected
         self._logger = logger
         self._out: list[bytes] = []
+        self._in_pieces = False
+        """Whether some of what goes out is too large to be copied."""
         self._at_once = answers_at_once
         self._taking = False
         self._reading = True
@@ -79,18 +81,27 @@ class Framed(asyncio.Protocol, ABC):
 
     # ---- frames ----------------------------------------------------------------------------------------------------
 
-    def tell(self, kind: int, request: int, body: bytes = b"") -> None:
-        """Send a frame, together with all others of this turn."""
+    def tell(self, kind: int, request: int, *pieces: bytes) -> None:
+        """Send a frame, together with all others of this turn; a body in pieces is not copied."""
         if not self._out and not self._taking:
             self._loop.call_soon(self.flush)
-        self._out.append(encode_frame(kind, request, body))
+        if len(pieces) > 1:
+            self._out.append(encode_head(kind, request, sum(map(len, pieces))))
+            self._out += pieces
+            self._in_pieces = True
+        else:
+            self._out.append(encode_frame(kind, request, *pieces))
 
     def flush(self) -> None:
         """Send now what this turn has brought so far."""
         if self._out:
             out, self._out = self._out, []
+            in_pieces, self._in_pieces = self._in_pieces, False
             if not self._transport.is_closing():
-                self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+                if in_pieces:
+                    self._transport.writelines(out)
+                else:
+                    self._transport.write(out[0] if len(out) == 1 else b"".join(out))
                 self._said = self._loop.time()
 
     # ---- heartbeat -------------------------------------------------------------------------------------------------

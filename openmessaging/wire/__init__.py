@@ -21,7 +21,7 @@ from openmessaging.wire.bodies import (
     Welcome,
     software,
 )
-from openmessaging.wire.frames import Frame, FrameReader, Kind, ProtocolError, encode_frame
+from openmessaging.wire.frames import Frame, FrameReader, Kind, ProtocolError, encode_frame, encode_head
 
 __all__ = [
     "MAGIC",
@@ -46,5 +46,6 @@ __all__ = [
     "Verb",
     "Welcome",
     "encode_frame",
+    "encode_head",
     "software",
 ]

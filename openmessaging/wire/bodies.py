@@ -93,7 +93,7 @@ class SendItem(Body):
 
     destination: str
     partition: int | None
-    batch: bytes
+    batch: memoryview
     priority: int | None = None
     timing: Timing | None = None
     unique: Unique | None = None
@@ -242,7 +242,7 @@ _DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
 }
 
 
-def decode_body(kind: int, body: bytes) -> Any:
+def decode_body(kind: int, body: bytes | memoryview) -> Any:
     """The body of a frame, as its class. Raises ProtocolError."""
     try:
         return _DECODERS[kind].decode(body)

@@ -19,6 +19,7 @@ HEAD = struct.Struct(">IBBHI")
 _LENGTH = struct.Struct(">I")
 _AFTER_LENGTH = HEAD.size - 4
 MAX_REQUEST = 0xFFFF_FFFF
+_LARGE_BYTES = 16 << 10
 
 
 class Kind(IntEnum):
@@ -53,12 +54,18 @@ class Frame(msgspec.Struct, gc=False):
     kind: int
     """A `Kind`, or a number that a newer version knows."""
     request: int
-    body: bytes
+    body: bytes | memoryview
+    """A view where it is large, of bytes that nobody changes."""
 
 
 def encode_frame(kind: int, request: int, body: bytes = b"") -> bytes:
     """The bytes of a frame."""
     return HEAD.pack(_AFTER_LENGTH + len(body), kind, 0, 0, request) + body
+
+
+def encode_head(kind: int, request: int, size: int) -> bytes:
+    """What stands before a body of `size` bytes."""
+    return HEAD.pack(_AFTER_LENGTH + size, kind, 0, 0, request)
 
 
 class FrameReader:
@@ -95,7 +102,8 @@ class FrameReader:
             if end - at < wanted:
                 break
             _, kind, _, _, request = HEAD.unpack_from(data, at)
-            frames.append(Frame(kind, request, data[at + HEAD.size : at + wanted]))
+            body = data if length < _LARGE_BYTES else memoryview(data)
+            frames.append(Frame(kind, request, body[at + HEAD.size : at + wanted]))
             at += wanted
             wanted = 4
         rest = data[at:] if at else data

@@ -21,9 +21,11 @@ from openmessaging.drivers.oms.link import Link, settle
 from openmessaging.drivers.turns import call_all
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.mail import Mail
-from openmessaging.model.spi import Placement
-from openmessaging.wire import Hello, Kind, Letter, Placed, Result, Send
+from openmessaging.model.spi import OutgoingBatch, Placement
+from openmessaging.wire import Hello, Kind, Letter, Placed, Result
+from openmessaging.wire.bodies import LeaseOf
 from openmessaging.wire.operations import READS, operation
+from openmessaging.wire.pieces import send_pieces
 
 logger = logging.getLogger("openmessaging.driver")
 Connect = Callable[[Callable[[], Link]], Awaitable[Link]]
@@ -49,10 +51,12 @@ class Resumed(Protocol):
 class Sending(msgspec.Struct, eq=False):
     """A send without an answer."""
 
-    body: Send
+    batches: Sequence[OutgoingBatch]
     done: Callable[[list[Placement] | None, BaseException | None], object]
-    before: Callable[[], None] | None = None
-    """Called before it goes out, to fill in what belongs to a connection."""
+    settlements: Callable[[], list[LeaseOf]] | None = None
+    """What is settled with it, by the numbers that it has on the connection of now."""
+    since_ms: int = 0
+    """Not 0 once it went out: it cannot have been stored before this, by the server's clock."""
 
 
 class Channel:
@@ -130,7 +134,7 @@ class Channel:
     def _give_up(self, cause: BaseException) -> None:
         sending, self._sending = self._sending, {}
         for each in sending.values():
-            tried = each.body.since_ms
+            tried = each.since_ms
             text = f"no connection for {PATIENCE:.0f} s: {cause}"
             each.done(None, error(1410, f"{text}; it may have been stored") if tried else error(1503, text))
 
@@ -175,12 +179,11 @@ class Channel:
         self._sending.pop(number, None)
 
     def _ask(self, link: Link, number: int, sending: Sending) -> None:
-        if sending.before is not None:
-            sending.before()
-        body = sending.body
-        link.ask(Kind.SEND, body.encoded(), lambda placed, failure: self._placed(number, placed, failure))
-        if not body.since_ms:
-            body.since_ms = link.server_ms() - 1_000
+        settlements = sending.settlements() if sending.settlements is not None else None
+        pieces = send_pieces(sending.batches, settlements, sending.since_ms)
+        link.ask(Kind.SEND, lambda placed, failure: self._placed(number, placed, failure), *pieces)
+        if not sending.since_ms:
+            sending.since_ms = link.server_ms() - 1_000
 
     def _placed(self, number: int, placed: Placed | None, failure: BaseException | None) -> None:
         if isinstance(failure, ConnectionError):
@@ -233,7 +236,7 @@ class Channel:
     async def answer(self, link: Link, kind: int, body: bytes) -> Any:
         """The answer to any request on one connection. Raises ConnectionError when it breaks."""
         future: asyncio.Future[Any] = self._loop.create_future()
-        number = link.ask(kind, body, partial(settle, future))
+        number = link.ask(kind, partial(settle, future), body)
         try:
             return await future
         except asyncio.CancelledError:

@@ -16,7 +16,6 @@ from openmessaging.drivers.oms.subscription import OmsSubscription, listed
 from openmessaging.model.mail import Handed, Mail
 from openmessaging.model.spi import Capability, Done, OutgoingBatch, Placement, SubscriptionSpec
 from openmessaging.model.transaction import Settlement
-from openmessaging.wire import Send, SendItem
 from openmessaging.wire.bodies import LeaseOf
 from openmessaging.wire.operations import OPERATIONS
 
@@ -45,24 +44,25 @@ class OmsDriver:
 
     async def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
         """Store all batches or none."""
-        return await self._send(Send([_item(batch) for batch in batches]))
+        return await self._send(batches)
 
     async def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
         """Store all batches and settle all messages, or do none of it."""
-        body = Send([_item(batch) for batch in batches])
 
-        def place() -> None:
+        def place() -> list[LeaseOf]:
             """A subscription has another number on each connection."""
-            body.settlements = [
+            return [
                 LeaseOf(each.subscription.number, each.lease_id, listed(each.offsets))  # type: ignore[attr-defined] # this driver's
                 for each in settlements
             ]
 
-        return await self._send(body, place)
+        return await self._send(batches, place)
 
-    async def _send(self, body: Send, before: Callable[[], None] | None = None) -> list[Placement]:
+    async def _send(
+        self, batches: Sequence[OutgoingBatch], settlements: Callable[[], list[LeaseOf]] | None = None
+    ) -> list[Placement]:
         stored: asyncio.Future[list[Placement]] = self._loop.create_future()
-        number = self._channel.send(Sending(body, partial(settle, stored), before))
+        number = self._channel.send(Sending(batches, partial(settle, stored), settlements))
         try:
             return await stored
         except asyncio.CancelledError:
@@ -75,7 +75,7 @@ class OmsDriver:
         def placed(placements: list[Placement] | None, failure: BaseException | None) -> None:
             done(placements[0] if placements else None, failure)
 
-        self._channel.send(Sending(Send([_item(batch)]), placed))
+        self._channel.send(Sending((batch,), placed))
 
     def hand_over(self, _: Handed) -> bool:
         """Never: requests travel as messages."""
@@ -116,8 +116,3 @@ class OmsDriver:
     async def close(self) -> None:
         """Hang up."""
         await self._channel.close()
-
-
-def _item(batch: OutgoingBatch) -> SendItem:
-    data = batch.batch.head + batch.batch.payload
-    return SendItem(batch.destination, batch.partition, data, batch.priority, batch.timing, batch.unique)

@@ -61,11 +61,11 @@ class Link(Framed):
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
-    def ask(self, kind: int, body: bytes, answered: Answered) -> int:
-        """Send a request; its answer goes to `answered`. Returns its number."""
+    def ask(self, kind: int, answered: Answered, *pieces: bytes) -> int:
+        """Send a request, its body perhaps in pieces; its answer goes to `answered`. Returns its number."""
         number = self._last = self._last + 1 if self._last < MAX_REQUEST else 1
         self._asked[number] = answered
-        self.tell(kind, number, body)
+        self.tell(kind, number, *pieces)
         return number
 
     def server_ms(self) -> int:
@@ -76,7 +76,7 @@ class Link(Framed):
         """Say HELLO and wait for the answer. Raises what the server refuses with, and 1410."""
         welcomed: asyncio.Future[Welcome] = self._loop.create_future()
 
-        self.ask(Kind.HELLO, hello.encoded(), partial(settle, welcomed))
+        self.ask(Kind.HELLO, partial(settle, welcomed), hello.encoded())
         try:
             async with asyncio.timeout(timeout):
                 self.welcome = await welcomed

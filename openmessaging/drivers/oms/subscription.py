@@ -60,7 +60,7 @@ class OmsSubscription:
             left = max(0.0, deadline - self._loop.time())
             body = Fetch(self.number, max_messages, max_bytes, int(left * 1000)).encoded()
             future: asyncio.Future[Delivered] = self._loop.create_future()
-            number = link.ask(Kind.FETCH, body, partial(self._fetched, future))
+            number = link.ask(Kind.FETCH, partial(self._fetched, future), body)
             try:
                 return (await future).deliveries
             except asyncio.CancelledError:
@@ -133,7 +133,7 @@ class OmsSubscription:
         self._last += 1
         number = self._last
         self._unconfirmed[number] = steps
-        link.ask(Kind.SETTLE, Settle(self.number, steps).encoded(), partial(self._settled, number))
+        link.ask(Kind.SETTLE, partial(self._settled, number), Settle(self.number, steps).encoded())
 
     def _settled(self, number: int, body: Settled | None, failure: BaseException | None) -> None:
         if isinstance(failure, ConnectionError):

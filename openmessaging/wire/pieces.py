@@ -1,0 +1,83 @@
+"""Bodies that carry large batches, as pieces to be written one after the other: a batch is not copied into its frame.
+
+The pieces joined are what `bodies.py` would encode.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import msgspec
+
+from openmessaging.model.replay import Delivery
+from openmessaging.model.spi import OutgoingBatch
+from openmessaging.wire.bodies import LeaseOf
+
+LARGE_BYTES = 16 << 10
+"""Below it a copy costs less than one more piece."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_BIN = struct.Struct(">BI")
+_ARRAY = struct.Struct(">BI")
+_FIELDS_OF_DELIVERY = 0x80 | len(Delivery.__struct_fields__)
+
+
+def send_pieces(batches: Sequence[OutgoingBatch], settlements: Sequence[LeaseOf] | None, since_ms: int) -> list[bytes]:
+    """The body of a SEND."""
+    if sum(len(each.batch.payload) for each in batches) < LARGE_BYTES:
+        items = [
+            (each.destination, each.partition, each.batch.head + each.batch.payload, *_rest(each)) for each in batches
+        ]
+        return [_encode((items, settlements, since_ms))]
+    pieces: list[bytes] = []
+    between = b"\x93" + _array(len(batches))
+    for each in batches:
+        head, payload = each.batch.head, each.batch.payload
+        between += b"\x96" + _encode(each.destination) + _encode(each.partition) + _bin(len(head) + len(payload)) + head
+        pieces += (between, payload)
+        between = _encode(_rest(each))[1:]
+    pieces.append(between + _encode(settlements) + _encode(since_ms))
+    return pieces
+
+
+def delivered_pieces(deliveries: Sequence[Delivery]) -> list[bytes]:
+    """The body of a DELIVERED."""
+    if sum(len(each.data) for each in deliveries) < LARGE_BYTES:
+        return [_encode((deliveries,))]
+    pieces: list[bytes] = []
+    between = b"\x91" + _array(len(deliveries))
+    for each in deliveries:
+        before, after = _around_data(each)
+        pieces += (between + before + _bin(len(each.data)), each.data)
+        between = after
+    pieces.append(between)
+    return pieces
+
+
+def _rest(outgoing: OutgoingBatch) -> tuple[object, object, object]:
+    return outgoing.priority, outgoing.timing, outgoing.unique
+
+
+def _around_data(each: Delivery) -> tuple[bytes, bytes]:
+    """The map of a delivery's fields, but for the value of `data`."""
+    before = _encode(
+        {
+            "destination": each.destination,
+            "partition": each.partition,
+            "base_offset": each.base_offset,
+            "store_ms": each.store_ms,
+            "first": each.first,
+            "last": each.last,
+        }
+    )
+    after = _encode({"lease_id": each.lease_id, "attempt": each.attempt, "deadline_ms": each.deadline_ms})
+    return bytes((_FIELDS_OF_DELIVERY,)) + before[1:] + b"\xa4data", after[1:]
+
+
+def _array(count: int) -> bytes:
+    return _ARRAY.pack(0xDD, count)
+
+
+def _bin(size: int) -> bytes:
+    return _BIN.pack(0xC6, size)
