@@ -33,6 +33,12 @@ class Serving:
         return self.node.http_url
 
 
+def config_of(url: str, attributes: dict[str, Any] | None = None, **sections: dict[str, Any]) -> Config:
+    """A configuration for the store behind a URL or in a directory, on a free port unless it says another."""
+    store = {"path": url, **(attributes or {})}
+    return msgspec.convert({"listen": {"tcp": "127.0.0.1:0"}, **sections, "store": store}, Config)
+
+
 @contextmanager
 def serving(
     url: str,
@@ -43,15 +49,9 @@ def serving(
 ) -> Iterator[Serving]:
     """Serve the store behind a URL on a free port. Sections are those of the configuration, as in
     `http={"listen": "127.0.0.1:0"}`."""
-    config = msgspec.convert(
-        {
-            **sections,
-            "store": {"path": url, **(attributes or {})},
-            "listen": {"tcp": f"127.0.0.1:{port}", **sections.get("listen", {})},
-            "limits": msgspec.to_builtins(limits or Limits()),
-        },
-        Config,
-    )
+    given = sections.pop("listen", {})
+    sections["limits"] = msgspec.to_builtins(limits or Limits())
+    config = config_of(url, attributes, listen={"tcp": f"127.0.0.1:{port}", **given}, **sections)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="serving")
     thread.start()

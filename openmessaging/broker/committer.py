@@ -101,6 +101,8 @@ class Committer:
         self._waiting: deque[tuple[int, Release]] = deque()
         self._waiting_for_sync: deque[tuple[int, Release]] = deque()
         self._recent_worst = 0.0
+        self.observe: Callable[[float], object] | None = None
+        """Called with the seconds that each flush of the log took, by whoever led it."""
         self._turn = threading.Semaphore(0)
         self._handed_over = False
         self._stopping = False
@@ -163,6 +165,8 @@ class Committer:
                 self._turn.release()
             raise
         took = self._clock.monotonic() - started
+        if self.observe is not None:
+            self.observe(took)
         self._recent_worst = max(took, self._recent_worst * 0.9)
         waiting, for_sync = self._waiting, self._waiting_for_sync
         ready: list[Release] = []

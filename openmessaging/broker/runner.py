@@ -23,6 +23,7 @@ from openmessaging.broker.entry import PLAIN, Entry, Extend, Lease, Retry, Selec
 from openmessaging.broker.group import Group
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
+from openmessaging.broker.tally import Tally
 from openmessaging.broker.views import Views
 from openmessaging.broker.wakeups import Wake, Wakeups
 from openmessaging.model.batch import Batch
@@ -70,6 +71,8 @@ class Runner:
         self.readers = Wakeups()
         """By partition id."""
         self.views = Views()
+        self.tally: Tally | None = None
+        """Counts what groups are handed and settle, where somebody asks."""
         self.on_dirty: Wake = _nothing
         """Called under the lock when something was staged that nobody waits for."""
         self.alarm = Alarm(engine)
@@ -155,6 +158,8 @@ class Runner:
         copies = [is_copy(self.engine, placed) for placed in entry.placed]
         try:
             result = self.storage.append(parts, reserved=reserved)
+            if self.tally is not None:
+                self.tally.applying(self.engine, entry)
             self.engine.apply(entry, result.index)
             for placed, batch, start, copy in zip(entry.placed, entry.batches, starts, copies, strict=True):
                 # The index moves to a copy once that is durable, see `reclaim`; that of a deleted queue is gone.

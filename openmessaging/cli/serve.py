@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     type=click.Choice(["always", "interval", "never"]),
     help="When a message is on disk: before its send returns (the default), each second, or when the system likes.",
 )
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="Of the lines on standard error.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="The least that is logged.")
 @click.option("--check", is_flag=True, help="Only check the configuration.")
 @click.option("--json", "as_json", is_flag=True, help='Print {"url": …} to standard output once it answers.')
 def command(file: str | None, check: bool, as_json: bool, **given: Any) -> int:
@@ -65,6 +67,8 @@ def configured(
     http: tuple[str, int] | None,
     unix: str | None,
     flush: str | None,
+    log_format: str | None = None,
+    log_level: str | None = None,
 ) -> Config:
     """What file, environment and options say together."""
     import os
@@ -88,8 +92,10 @@ def configured(
         stored["path"] = default_url()
     listening: dict[str, Any] = {"tcp": _joined(listen)} if listen else {}
     listening |= {"unix": unix} if unix else {}
+    logged = {"format": log_format or config.log.format, "level": log_level or config.log.level}
     return replace(
         config,
+        log=replace(config.log, **logged),
         store=replace(config.store, **stored),
         listen=replace(config.listen, **listening),
         http=replace(config.http, listen=_joined(http)) if http else config.http,
@@ -103,9 +109,19 @@ def _joined(where: tuple[str, int]) -> str:
 
 async def _serve(config: Config, as_json: bool) -> None:
     import json
+    import logging
 
     from openmessaging.app.signals import StopSignals
+    from openmessaging.server.logs import configure
     from openmessaging.server.node import Node
+
+    configure(config.log)
+
+    def say(text: str) -> None:
+        if config.log.format == "json":
+            logging.getLogger("openmessaging.server").info("%s", text)
+        else:
+            click.echo(f"oms serve: {text}", err=True)
 
     node = Node(config)
     with StopSignals() as signals:
@@ -114,9 +130,9 @@ async def _serve(config: Config, as_json: bool) -> None:
             if as_json:
                 click.echo(json.dumps({"url": node.url, "http": node.http_url, "store": node.store_url}))
             at = " and ".join(filter(None, (node.http_url, config.listen.unix, node.url)))
-            click.echo(f"oms serve: {node.store_url} at {at}", err=True)
+            say(f"{node.store_url} at {at}")
             await signals.came.wait()
-            click.echo("oms serve: stopping", err=True)
+            say("stopping")
             await node.drain()
         finally:
             await node.close()

@@ -17,6 +17,8 @@ import msgspec
 
 from openmessaging.broker.store import StoreOptions
 from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.server.health import HealthSection
+from openmessaging.server.logs import LogSection
 from openmessaging.server.settings import Limits
 
 PREFIX = "OMS_SERVE_"
@@ -53,8 +55,15 @@ class ShutdownSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     delay: float = 0.0
     """Seconds between `/readyz` turning 503 and the end of listening: as long as a load balancer takes to notice."""
-    grace: float = 10.0
-    """Seconds that what is being stored may take to be answered."""
+    grace: float = 5.0
+    """Seconds for what is being stored to be answered, and for consumers to settle what they have in hand."""
+
+
+class MetricsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `/metrics` tells."""
+
+    max_series: int = 500
+    """Most queues, and most groups, that are told by name, the oldest first; the rest is summed as `(others)`."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +74,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http: HttpSection = HttpSection()
     limits: Limits = Limits()
     shutdown: ShutdownSection = ShutdownSection()
+    log: LogSection = LogSection()
+    health: HealthSection = HealthSection()
+    metrics: MetricsSection = MetricsSection()
 
 
 def address(text: str) -> tuple[str, int]:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 
 from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.server.metrics import Metrics
 from openmessaging.server.requests import Driver, Requests
 from openmessaging.server.settings import Limits
 from openmessaging.transport.framed import Framed
@@ -35,8 +36,9 @@ _FIRST_FRAME_BYTES = 64 << 10
 class Broker:
     """What all connections of a server share."""
 
-    def __init__(self, driver: Driver, limits: Limits, now_ms: Callable[[], int]) -> None:
+    def __init__(self, driver: Driver, limits: Limits, now_ms: Callable[[], int], metrics: Metrics) -> None:
         self.driver = driver
+        self.metrics = metrics
         self.limits = limits
         self.now_ms = now_ms
         self.connections: set[Connection] = set()
@@ -125,7 +127,8 @@ class Connection(Framed):
             self._storing += size
             if self._reading and self._storing > self._limits.window_bytes:
                 self._adjust()
-            requests.send(frame.request, decode_body(kind, frame.body), lambda: self._stored(size))
+            came = self._heard
+            requests.send(frame.request, decode_body(kind, frame.body), lambda: self._stored(size, came))
         elif kind == Kind.FETCH:
             requests.fetch(frame.request, decode_body(kind, frame.body))
         elif kind == Kind.GOT:
@@ -152,7 +155,7 @@ class Connection(Framed):
             return
         self.client = hello.client
         self._reader.max_bytes = self._limits.max_frame_bytes
-        self._requests = Requests(self._broker.driver, self._answer, self._ready)
+        self._requests = Requests(self._broker.driver, self._answer, self._ready, self._broker.metrics.errors)
         self.tell(Kind.WELCOME, frame.request, self._broker.welcome().encoded())
         self._beat_every(self._limits.heartbeat)
 
@@ -163,7 +166,8 @@ class Connection(Framed):
         if len(pieces) > 1 or len(pieces[0]) > LARGE_BYTES:
             self.flush()  # at once, so that the transport's buffer says whether there is room for more
 
-    def _stored(self, size: int) -> None:
+    def _stored(self, size: int, came: float) -> None:
+        self._broker.metrics.sends.observe(self._loop.time() - came)
         self._storing -= size
         if not self._storing:
             self._broker.stored.set()
@@ -206,7 +210,9 @@ class Connection(Framed):
             self._transport.close()
 
     def drain(self) -> None:
-        """Ask the client to go elsewhere."""
+        """Ask the client to go elsewhere; what it has may be settled here, but it gets nothing more."""
+        if self._requests is not None:
+            self._requests.drain()
         self.tell(Kind.GOAWAY, 0, Goaway("the server is stopping").encoded())
 
     @property

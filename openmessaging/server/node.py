@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import importlib
 import ipaddress
+import os
 import time
+from collections.abc import Iterable
 from typing import Any
 
+from openmessaging.broker.runner import Runner
 from openmessaging.model.access_point import parse
 from openmessaging.model.errors import error
 from openmessaging.server.config import Config, address
+from openmessaging.server.exposition import Family, single
+from openmessaging.server.health import Health, Pulse, ready
+from openmessaging.server.metrics import Metrics
+from openmessaging.server.notify import Notifier
 from openmessaging.server.requests import Driver
 from openmessaging.server.server import Server
+
+_LOOK = 0.02
+"""Seconds between looks whether all is settled."""
 
 
 def now_ms() -> int:
@@ -37,6 +47,11 @@ class Node:
         path = config.store.path
         self.store_url = path if path.startswith("oms:") else f"oms:embedded://{path}"
         """The access point of the store: `oms:memory:NAME` may be given as its path too, to try things out."""
+        self._directory = "" if self.store_url.startswith("oms:memory:") else parse(self.store_url).path or ""
+        self.metrics = Metrics(config.metrics.max_series)
+        self.metrics.gauges.append(self._gauges)
+        self.notifier = Notifier(os.environ)
+        self.pulse = Pulse(self.notifier.alive)
         self.http: Any = None
         self.port: int | None = None
         """Where TCP is listened on."""
@@ -68,7 +83,11 @@ class Node:
         config = self.config
         options = {name: getattr(config.store, name) for name in type(config.store).__struct_fields__ if name != "path"}
         self.driver = await _factory().open(parse(self.store_url), options)
-        self.server = Server(self.driver, now_ms, config.limits)
+        self._runner: Runner | None = getattr(self.driver, "runner", None)
+        """Of a store in this process."""
+        if self._runner is not None:
+            self.metrics.watch(self._runner, self._directory)
+        self.server = Server(self.driver, now_ms, config.limits, self.metrics)
         try:
             await self._listen()
         except BaseException as cause:
@@ -78,6 +97,8 @@ class Node:
                 raise error(10000, f"cannot listen: {cause}", next_step=step) from cause
             raise
         self.started_ms = now_ms()
+        self.pulse.start()
+        self.notifier.ready(f"serving {self.store_url}")
 
     async def _listen(self) -> None:
         config = self.config
@@ -88,15 +109,44 @@ class Node:
         if config.listen.tcp:
             self.port = await self.server.listen(*allowed(config.listen.tcp, "listen.tcp"))
 
+    def health(self) -> Health:
+        """Whether it can do its work."""
+        runner, lag = self._runner, self.pulse.lag
+        return ready(self.config.health, draining=self.draining, runner=runner, path=self._directory, lag=lag)
+
+    def _gauges(self) -> Iterable[Family]:
+        yield single("oms_ready", "gauge", "1 when it can do its work, as /readyz says", self.health().ready)
+        yield single("oms_start_time_seconds", "gauge", "When it was started", self.started_ms / 1000)
+        yield single("oms_loop_lag_seconds", "gauge", "How late the event loop was in the last ten", self.pulse.lag)
+        connections = Family("oms_connections", "gauge", "Clients")
+        connections.add(self.server.connections, {"protocol": "native"})
+        yield connections
+
     async def drain(self) -> None:
-        """Say that it is not ready any more, and give those who ask time to notice."""
-        if not self.draining:
-            self.draining = True
-            await asyncio.sleep(self.config.shutdown.delay)
+        """Begin to end: not ready any more; after `shutdown.delay` no new clients and no more messages; then consumers
+        have `shutdown.grace` seconds to settle what they have in hand."""
+        if self.draining:
+            return
+        self.draining = True
+        self.notifier.stopping()
+        await asyncio.sleep(self.config.shutdown.delay)
+        self.server.drain()
+        deadline = time.monotonic() + self.config.shutdown.grace
+        while self._in_flight() and time.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(_LOOK)
+
+    def _in_flight(self) -> bool:
+        """Whether somebody connected has messages that are not settled."""
+        runner = self._runner
+        if runner is None or not self.server.connections:
+            return False
+        with runner.lock:
+            return any(not lease.group.is_route for lease in runner.engine.leases.values())
 
     async def close(self) -> None:
         """Take no new clients, answer what is being stored, hang up, close the store. Safe to call twice."""
         self.draining = True
+        self.pulse.stop()
         grace = self.config.shutdown.grace
         if self.http is not None:
             await self.http.close(grace)

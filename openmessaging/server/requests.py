@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import inspect
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol
@@ -71,17 +72,27 @@ class Requests:
         driver: where they are done.
         answer: sends a frame to the client; from this loop.
         ready: returns when the client reads what it was sent: nothing is leased for one that does not.
+        errors: counts what is refused, by code.
     """
 
-    def __init__(self, driver: Driver, answer: Answer, ready: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        answer: Answer,
+        ready: Callable[[], Coroutine[Any, Any, None]],
+        errors: Counter[int],
+    ) -> None:
         self._driver = driver
         self._answer = answer
         self._ready = ready
+        self._errors = errors
         self._loop = asyncio.get_running_loop()
         self._subscriptions: dict[int, Subscription] = {}
         self._mailboxes: set[str] = set()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._sending: set[asyncio.Task[None]] = set()
+        self._fetching: set[int] = set()
+        self._draining = False
         self._on_the_way: dict[int, tuple[Subscription, list[int]]] = {}
         """Leases by the fetch that brought them, until the client says that it has them."""
         self._last_subscription = 0
@@ -152,8 +163,10 @@ class Requests:
     # ---- receiving -------------------------------------------------------------------------------------------------
 
     def fetch(self, request: int, body: Fetch) -> None:
-        """Answer with messages as soon as there are some."""
-        self._start(request, self._fetch(request, body))
+        """Answer with messages as soon as there are some; not at all when the server is ending."""
+        if not self._draining:
+            self._fetching.add(request)
+            self._start(request, self._fetch(request, body))
 
     async def _fetch(self, request: int, body: Fetch) -> None:
         subscription = self._subscription(body.subscription)
@@ -179,6 +192,7 @@ class Requests:
             try:
                 _settle(subscription, step)
             except OMSRuntimeException as failure:
+                self._errors[failure.code] += 1
                 failures.append((place, Refusal.of(failure)))
         self._answer(Kind.SETTLED, request, Settled(failures).encoded())
 
@@ -275,17 +289,27 @@ class Requests:
 
     def _ended(self, request: int, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
+        self._fetching.discard(request)
         if self._tasks.get(request) is task:
             del self._tasks[request]
         if task.cancelled():
-            self._refuse(request, error(1410, "cancelled"))
+            if not self._draining:
+                self._refuse(request, error(1410, "cancelled"))
         elif (failure := task.exception()) is not None:
             self._refuse(request, failure)
 
     def _refuse(self, request: int, failure: BaseException | None) -> None:
         if not isinstance(failure, OMSRuntimeException):
             logger.error("a request failed", exc_info=failure)
-        self._answer(Kind.ERROR, request, Refusal.of(failure or error(1500, "no answer")).encoded())
+        refusal = Refusal.of(failure or error(1500, "no answer"))
+        self._errors[refusal.code] += 1
+        self._answer(Kind.ERROR, request, refusal.encoded())
+
+    def drain(self) -> None:
+        """Lease nothing more: who waits for messages is left without an answer, and asks another connection."""
+        self._draining = True
+        for request in list(self._fetching):
+            self.cancel(request)
 
     async def close(self) -> None:
         """Let go of everything. Leases that the client has go on until they expire, for it may come back; those that

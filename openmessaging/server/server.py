@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 
 from openmessaging.server.connection import Broker, Connection
+from openmessaging.server.metrics import Metrics
 from openmessaging.server.requests import Driver
 from openmessaging.server.settings import Limits
 
@@ -20,10 +21,17 @@ class Server:
         driver: what is served; it stays open.
         now_ms: the wall clock, ms.
         limits: what one client may use.
+        metrics: what counts requests.
     """
 
-    def __init__(self, driver: Driver, now_ms: Callable[[], int], limits: Limits | None = None) -> None:
-        self._broker = Broker(driver, limits or Limits(), now_ms)
+    def __init__(
+        self,
+        driver: Driver,
+        now_ms: Callable[[], int],
+        limits: Limits | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._broker = Broker(driver, limits or Limits(), now_ms, metrics or Metrics())
         self._listeners: list[asyncio.Server] = []
         self._paths: list[str] = []
 
@@ -52,8 +60,11 @@ class Server:
         """How many clients there are."""
         return len(self._broker.connections)
 
-    async def close(self, grace: float = 5.0) -> None:
-        """Take no new clients, let what is being stored be answered for at most `grace` seconds, hang up."""
+    def drain(self) -> None:
+        """Take no new clients, hand out no more messages, ask clients to go elsewhere. What they have can be settled
+        until the end."""
+        if self._broker.draining:
+            return
         self._broker.draining = True
         for listener in self._listeners:
             listener.close()
@@ -62,6 +73,10 @@ class Server:
                 os.unlink(path)
         for connection in list(self._broker.connections):
             connection.drain()
+
+    async def close(self, grace: float = 5.0) -> None:
+        """Drain, let what is being stored be answered for at most `grace` seconds, hang up."""
+        self.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 while any(each.storing for each in self._broker.connections):

@@ -2,6 +2,9 @@
 
 import asyncio
 import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -10,13 +13,21 @@ from msgspec.structs import replace
 import openmessaging as oms
 from openmessaging.drivers.embedded import driver as embedded
 from openmessaging.model.access_point import parse
+from openmessaging.model.batch import encode, encode_shared
 from openmessaging.model.errors import OMSRuntimeException
-from openmessaging.server.config import Config, ListenSection, StoreSection
+from openmessaging.model.message import Record
+from openmessaging.model.spi import GroupInfo, OutgoingBatch
+from openmessaging.server.config import Config, ListenSection, ShutdownSection, StoreSection
 from openmessaging.server.node import Node, check
 
 
 def config_of(tmp_path: Path, tcp: str = "127.0.0.1:0") -> Config:
     return Config(store=StoreSection(path=str(tmp_path / "store"), flush="never"), listen=ListenSection(tcp=tcp))
+
+
+def batch_for(queue: str) -> OutgoingBatch:
+    batch = encode([Record(b"y")], shared=encode_shared({}), born_ms=1, producer_id=1, first_sequence=0)
+    return OutgoingBatch(queue, None, batch)
 
 
 def test_it_serves_and_lets_the_store_go(tmp_path: Path) -> None:
@@ -59,3 +70,61 @@ def test_only_what_may_be_open(tmp_path: Path, address: str) -> None:
     assert failure.value.code == 1418
     check(config_of(tmp_path, "localhost:0"))
     assert not (tmp_path / "store").exists()
+
+
+@asynccontextmanager
+async def restarted(node: Node) -> AsyncIterator[GroupInfo]:
+    """The group of the tests as the next node on the same store and port sees it."""
+    again = Node(replace(node.config, listen=ListenSection(tcp=f"127.0.0.1:{node.port}")))
+    await again.start()
+    yield await again.driver.describe_group("default://orders", "g")
+    await again.close()
+
+
+def test_what_consumers_have_in_hand_is_settled_before_the_end(tmp_path: Path) -> None:
+    async def work() -> None:
+        node = Node(replace(config_of(tmp_path), shutdown=ShutdownSection(grace=20)))
+        await node.start()
+        async with AsyncExitStack() as stack:
+            access_point = await stack.enter_async_context(oms.connect(str(node.url)))
+            producer = await stack.enter_async_context(access_point.create_producer())
+            await producer.send([producer.create_message("orders", b"x") for _ in range(3)])
+            consumer = await stack.enter_async_context(access_point.create_pull_consumer("orders", group="g"))
+            messages = [await consumer.receive(timeout=5) for _ in range(3)]
+            draining = asyncio.create_task(node.drain())
+            await asyncio.sleep(0.1)
+            assert not draining.done()
+            assert node.health().reasons == ["it is stopping"]
+            await node.driver.send([batch_for("default://orders")])  # it is not handed out any more
+            for message in messages:
+                assert message is not None
+                await message.ack()
+            started = time.monotonic()
+            await draining
+            assert time.monotonic() - started < 5
+            await node.close()
+            async with restarted(node) as info:
+                assert (info.lag, info.in_flight, info.retrying) == (1, 0, 0)
+                await stack.aclose()
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_who_settles_nothing_is_not_waited_for(tmp_path: Path) -> None:
+    async def work() -> None:
+        node = Node(replace(config_of(tmp_path), shutdown=ShutdownSection(grace=0.2)))
+        await node.start()
+        async with AsyncExitStack() as stack:
+            access_point = await stack.enter_async_context(oms.connect(str(node.url)))
+            producer = await stack.enter_async_context(access_point.create_producer())
+            await producer.send(producer.create_message("orders", b"x"))
+            consumer = await stack.enter_async_context(access_point.create_pull_consumer("orders", group="g"))
+            assert await consumer.receive(timeout=5)
+            await node.drain()
+            await node.drain()
+            await node.close()
+            async with restarted(node) as info:
+                assert (info.lag, info.in_flight) == (1, 0)  # it comes again at once
+                await stack.aclose()
+
+    asyncio.run(asyncio.wait_for(work(), 30))

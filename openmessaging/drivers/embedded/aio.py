@@ -34,7 +34,7 @@ class EmbeddedDriver:
 
     def __init__(self, blocking: BlockingEmbeddedDriver) -> None:
         self._blocking = blocking
-        self._runner = blocking.runner
+        self.runner = blocking.runner
         self._senders: dict[asyncio.AbstractEventLoop, LoopSender] = {}
         self.capabilities = blocking.capabilities
         self.max_body_bytes = blocking.max_body_bytes
@@ -53,7 +53,7 @@ class EmbeddedDriver:
             for old in list(self._senders):
                 if old.is_closed():
                     self._senders.pop(old, None)
-            sender = self._senders[loop] = LoopSender(self._runner, self._blocking.transactor, loop)
+            sender = self._senders[loop] = LoopSender(self.runner, self._blocking.transactor, loop)
         return sender
 
     async def send(self, batches: Sequence[OutgoingBatch]) -> list[Placement]:
@@ -98,7 +98,7 @@ class EmbeddedDriver:
 
     async def find_sent(self, batch: OutgoingBatch, since_ms: int) -> Placement | None:
         """Where a batch was stored at or after a time, for one that is sent again."""
-        return await asyncio.to_thread(find_sent, self._runner, batch, since_ms)
+        return await asyncio.to_thread(find_sent, self.runner, batch, since_ms)
 
     def partition_count(self, destination: str) -> int:
         """Number of partitions, creating the queue on first use."""
@@ -106,7 +106,7 @@ class EmbeddedDriver:
 
     async def subscribe(self, spec: SubscriptionSpec) -> EmbeddedSubscription:
         """Join or create a consumer group."""
-        return EmbeddedSubscription(await asyncio.to_thread(self._blocking.subscribe, spec), self._runner)
+        return EmbeddedSubscription(await asyncio.to_thread(self._blocking.subscribe, spec), self.runner)
 
     async def read(
         self, destination: str, partition: int, offset: int, max_messages: int, wait: float = 0.0

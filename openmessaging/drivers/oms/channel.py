@@ -69,6 +69,8 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         self.link: Link | None = None
         """None while there is no connection that is ready for use."""
+        self.leaving: Link | None = None
+        """A connection whose server is ending: it takes settlements as long as it lasts."""
         self._opening: Link | None = None
         self._sending: dict[int, Sending] = {}
         self._number = 0
@@ -103,13 +105,20 @@ class Channel:
         self._there.set()
 
     def _lost(self, link: Link, reason: BaseException) -> None:
+        if link is self.leaving:
+            self.leaving = None
         if link is self.link:
             logger.info("connection lost: %s", reason)
-            self._leave(link)
+            self._away()
 
     def _leave(self, link: Link) -> None:
+        if link is self.link:
+            self.leaving = link
+            self._away()
+
+    def _away(self) -> None:
         """Look for another connection; what this one was asked it may still answer."""
-        if link is self.link and not self._closed:
+        if not self._closed:
             self.link = None
             self._there.clear()
             self._connecting = self._loop.create_task(self._reconnect())
@@ -265,9 +274,10 @@ class Channel:
             self._connecting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._connecting
-        link, self.link = self.link, None
-        if link is not None:
-            link.close()
+        links, self.link = (self.link, self.leaving), None
+        for link in links:
+            if link is not None:
+                link.close()
         sending, self._sending = self._sending, {}
         for each in sending.values():
             each.done(None, error(1503, "the access point was closed", next_step="Connect again"))

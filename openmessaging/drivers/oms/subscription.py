@@ -126,7 +126,7 @@ class OmsSubscription:
         return True
 
     def _tell(self) -> None:
-        link = self._channel.link
+        link = self._channel.link or self._channel.leaving
         if link is None or not self._steps:
             return  # it goes with the next connection
         steps, self._steps = self._steps, []

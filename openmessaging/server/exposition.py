@@ -1,0 +1,80 @@
+"""Metrics as text: families of samples in the exposition format of Prometheus, version 0.0.4.
+
+Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Bounds for durations: from a tenth of a millisecond to ten seconds."""
+_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+
+Sample = tuple[str, Mapping[str, str], float]
+"""What is added to the family's name, labels, value."""
+
+
+class Family(msgspec.Struct):
+    """Samples of one name."""
+
+    name: str
+    kind: Literal["gauge", "counter", "histogram"]
+    help: str
+    samples: list[Sample] = []
+
+    def add(self, value: float, labels: Mapping[str, str] | None = None) -> None:
+        """Add a sample."""
+        self.samples.append(("", labels or {}, value))
+
+
+def single(name: str, kind: Literal["gauge", "counter"], help: str, value: float) -> Family:
+    """A family of one sample without labels."""
+    return Family(name, kind, help, [("", {}, value)])
+
+
+class Histogram:
+    """Counts of observed values by bound. `observe` is for one thread at a time; a reader may run beside it."""
+
+    __slots__ = ("_bounds", "_counts", "_sum")
+
+    def __init__(self, bounds: Sequence[float] = SECONDS) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def family(self, name: str, help: str) -> Family:
+        """What was observed so far."""
+        family = Family(name, "histogram", help)
+        total = 0
+        for bound, count in zip([*map(str, self._bounds), "+Inf"], list(self._counts), strict=True):
+            total += count
+            family.samples.append(("_bucket", {"le": bound}, total))
+        family.samples.append(("_sum", {}, self._sum))
+        family.samples.append(("_count", {}, total))
+        return family
+
+
+def text(families: Iterable[Family]) -> str:
+    """What a scrape gets."""
+    return "".join(line + "\n" for family in families for line in _lines(family))
+
+
+def _lines(family: Family) -> Iterator[str]:
+    if family.samples:
+        yield f"# HELP {family.name} {family.help.translate(_ESCAPES)}"
+        yield f"# TYPE {family.name} {family.kind}"
+    for suffix, labels, value in family.samples:
+        shown = ",".join(f'{name}="{text.translate(_ESCAPES)}"' for name, text in labels.items())
+        number = repr(int(value)) if value == int(value) and abs(value) < 1 << 53 else repr(float(value))
+        yield f"{family.name}{suffix}{f'{{{shown}}}' if shown else ''} {number}"
