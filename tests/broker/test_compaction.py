@@ -270,7 +270,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(steps)
 def test_against_a_naive_table(script):
     """Whatever happens: the newest of each key is there at its offset, nothing comes that was not sent, and a group

@@ -90,7 +90,7 @@ def test_what_was_purged_meanwhile_is_left_out(client):
     assert client.browse(TARGET) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(1, 5), min_size=1, max_size=12),
     st.lists(st.sampled_from(["step", "crash", "reopen", "send"]), max_size=30),

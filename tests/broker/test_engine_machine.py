@@ -395,5 +395,5 @@ class EngineMachine(RuleBasedStateMachine):
             self.replay()
 
 
-EngineMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
+EngineMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=50)
 TestEngineAgainstModel = EngineMachine.TestCase

@@ -162,7 +162,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(steps, st.booleans())
 def test_nothing_expired_is_handed_out_and_nothing_else_is_lost(todo: list[tuple[str, Any]], keyed: bool) -> None:
     broker = Broker()

@@ -95,7 +95,7 @@ OPERATORS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(OPERATORS, st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 3)), min_size=1, max_size=6))
 def test_what_is_explained_is_what_happens(operators, messages) -> None:
     client = open_client("/store", disk=simulated())

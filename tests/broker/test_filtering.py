@@ -332,5 +332,5 @@ class FilteringMachine(RuleBasedStateMachine):
         assert self.broker.replayed().snapshot() == self.broker.engine.snapshot()
 
 
-FilteringMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+FilteringMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestFilteringMachine = FilteringMachine.TestCase

@@ -40,7 +40,6 @@ class Partition:
     id = 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=8), st.lists(st.integers(0, 50), max_size=8))
 def test_pieces_hold_what_was_asked_for_and_each_batch_is_read_once(counts, bounds) -> None:
     contents = Batches([*counts, 1])
@@ -98,7 +97,7 @@ def test_what_is_scattered_carries_its_own_ids(client: Client) -> None:
     ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1, max_size=12), max_size=6),
     st.integers(1, 3),

@@ -212,7 +212,7 @@ def test_only_rules_that_need_no_look_at_messages_are_plain(config):
     assert not is_plain(config)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from(["give", "give", "send", "receive", "record", "reopen", "crash"]), max_size=30),
     st.integers(0, 1 << 30),

@@ -154,7 +154,7 @@ def test_dead_letters_come_back_into_their_lane():
 # ---- turns ---------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     sends=st.lists(st.tuples(st.integers(1, 10), st.integers(1, 60)), min_size=1, max_size=25),
     seed=st.integers(0, 2**16),
@@ -183,7 +183,7 @@ def test_one_by_one_no_priority_waits_for_more_than_the_bound(sends, seed, parti
             assert since[priority] <= MOST_BETWEEN
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     counts=st.dictionaries(st.integers(1, 10), st.integers(1, 200), min_size=1),
     wanted=st.lists(st.integers(1, 120), min_size=1, max_size=12),

@@ -6,7 +6,7 @@ import random
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openmessaging.broker import route as routes
@@ -43,7 +43,6 @@ def test_no_more_than_the_maximum_is_remembered(monkeypatch: pytest.MonkeyPatch)
     assert list(route.seen) == [digests("b"), digests("d")]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30_000), st.text("abcdef", min_size=1, max_size=4)), max_size=20))
 def test_nothing_within_the_window_of_the_newest_is_forgotten(entries) -> None:
     route = StoredRoute(made("r", "a", "b", operators=(Deduplicate(10),)), 1)

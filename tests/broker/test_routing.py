@@ -324,7 +324,7 @@ MESSAGES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(OPERATORS, st.lists(st.tuples(MESSAGES, st.booleans(), st.booleans()), max_size=5), st.booleans())
 def test_a_route_does_what_a_loop_over_its_source_would(operators, batches, trace) -> None:
     """Against a naive twin, over batches, steps of few messages, time, and restarts from log and snapshot."""

@@ -10,7 +10,7 @@ from openmessaging.filters.parse import parse
 from tests.filters.agreement import Generator, disagreements
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 1 << 32))
 def test_never_true_and_false(seed: int) -> None:
     generator = Generator(seed)

@@ -20,13 +20,13 @@ def naive(pattern: str, text: str) -> bool:
     return bool(text) and pattern[0] in ("_", text[0]) and naive(pattern[1:], text[1:])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.text("ab%_", max_size=7), st.text("ab", max_size=8))
 def test_as_the_naive_matcher(pattern: str, text: str) -> None:
     assert matcher(pattern, None)(text) is naive(pattern, text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=12))
 def test_an_escaped_text_fits_itself_alone(text: str) -> None:
     pattern = "".join(f"!{sign}" if sign in "%_!" else sign for sign in text)

@@ -86,7 +86,7 @@ def test_depth_needs_little_of_the_stack() -> None:
     assert failure.code == 1418
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join) | st.text(max_size=40))
 def test_every_text_is_a_condition_or_is_refused_with_a_place(text: str) -> None:
     failure = outcome(text)
@@ -95,7 +95,7 @@ def test_every_text_is_a_condition_or_is_refused_with_a_place(text: str) -> None
         assert failure.reason.split("\n")[2].strip(" ^") == ""
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 1 << 32))
 def test_the_case_of_keywords_and_the_layout_do_not_matter(seed: int) -> None:
     from openmessaging.filters import compile_condition

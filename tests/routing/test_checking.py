@@ -1,7 +1,7 @@
 """Routes that make sense, and circles."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openmessaging.model.errors import OMSMessageFormatException, OMSRuntimeException
@@ -96,7 +96,6 @@ def test_what_meets_again_is_no_circle():
     check_route(route("r", "a", "b", "c"), [route("bd", "b", "d"), route("cd", "c", "d")])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("abcde")), max_size=8))
 def test_what_is_let_in_has_no_circle(edges):
     """Against a naive twin: after each route, nobody comes back to where he was."""

@@ -1,7 +1,7 @@
 """Operators at work on single messages."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openmessaging.model.routing import KEY, Assign, Deduplicate, Filter, Sample, Transform
@@ -67,7 +67,6 @@ def test_no_key_from_what_no_header_takes():
     assert as_key("x" * 100_000) is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=5), min_size=1), st.sampled_from([0.1, 0.5, 0.9]))
 def test_a_sample_is_always_the_same_and_smaller_ones_lie_within_larger_ones(ids, share):
     for text in ids:

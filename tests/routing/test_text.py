@@ -1,7 +1,7 @@
 """Operators as text, there and back."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openmessaging.model.errors import OMSRuntimeException
@@ -54,7 +54,6 @@ OPERATORS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(OPERATORS)
 def test_what_is_shown_is_read_again(operator):
     assert read_operator(show_operator(operator)) == operator

@@ -268,7 +268,7 @@ def test_many_partitions_do_not_pile_up_in_memory(disk: SimulatedDisk) -> None:
         assert entry.position == 39_000 + partition_id
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.one_of(

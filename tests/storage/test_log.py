@@ -304,7 +304,7 @@ def test_reading_a_file_that_fails_is_an_error(open_log: OpenLog, disk: Simulate
         log.get(0)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.one_of(

@@ -82,7 +82,7 @@ def test_added_twice_is_due_once() -> None:
     assert index.next_ms() is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 1 << 30), st.booleans())
 def test_it_is_a_sorted_set(seed: int, on_disk: bool) -> None:
     chance = random.Random(seed)

@@ -94,7 +94,7 @@ def walk(iterator: StreamingIterator, steps: list[bool], count: int, at: int) ->
         assert iterator.has_previous() == (at > 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.lists(st.booleans(), max_size=40), st.integers(0, 30))
 def test_every_walk_is_like_one_over_a_list(sizes: list[int], steps: list[bool], start: int) -> None:
     def body() -> None:
