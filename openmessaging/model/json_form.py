@@ -48,10 +48,10 @@ def to_json(message: Message) -> dict[str, Any]:
     for field in FIELDS.values():
         value = message.get_header(field.name)
         if value is not None:
-            parts[field.part][field.name] = _to_value(value)
+            parts[field.part][field.name] = to_value(value)
     if not parts["extensionHeader"]:
         del parts["extensionHeader"]
-    parts["properties"] = {name: _to_value(value) for name, value in message.properties.items()}
+    parts["properties"] = {name: to_value(value) for name, value in message.properties.items()}
     if message.data:
         parts["data"] = _base64(message.data)
     return {"message": parts}
@@ -119,7 +119,7 @@ def _read_headers(parts: dict[str, Any], header: str) -> dict[str, Any]:
     for part, source in sources:
         for given, raw in source.items():
             with _inside(part):
-                name, value = read_field(given, _from_value(given, raw))
+                name, value = read_field(given, from_value(given, raw))
             if name in fields:
                 raise bad_format(f"{part}.{given}", "it is given twice")
             if value is not None:
@@ -131,7 +131,7 @@ def _read_properties(parts: dict[str, Any]) -> KeyValue | None:
     properties = KeyValue()
     for name, raw in _object(parts, "properties", "message").items():
         with _inside("properties"):
-            properties[name] = _from_value(name, raw)
+            properties[name] = from_value(name, raw)
     return properties or None
 
 
@@ -146,7 +146,8 @@ def _inside(part: str) -> Iterator[None]:
         ) from cause
 
 
-def _to_value(value: PropertyValue) -> Any:
+def to_value(value: PropertyValue) -> Any:
+    """The JSON value of a property or header."""
     if isinstance(value, bytes):
         return {"binary": _base64(value)}
     if isinstance(value, bool | str):
@@ -158,7 +159,8 @@ def _to_value(value: PropertyValue) -> Any:
     return {"double": "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"}
 
 
-def _from_value(name: str, raw: Any) -> Any:
+def from_value(name: str, raw: Any) -> Any:
+    """The value that a JSON value stands for. Raises OMSMessageFormatException 1400 for none of the tagged forms."""
     if not isinstance(raw, dict):
         return raw
     (tag, text), *more = raw.items() if raw else [("", None)]

@@ -1,0 +1,102 @@
+"""The HTTP application: authenticates a request, finds its route, answers. Knows no sockets; see `listener.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from openmessaging.server.http.coding import MIN_BYTES, chosen, encoded
+from openmessaging.server.http.problem import problem
+from openmessaging.server.http.request import Request, Response
+from openmessaging.server.http.settings import HttpLimits
+from openmessaging.server.http.sharing import Sharing
+from openmessaging.server.http.table import Route, SocketRoute, Table, call
+from openmessaging.server.requests import Driver
+
+_PACKED = ("application/json", "application/problem+json", "application/msgpack", "text/", "application/javascript")
+
+
+class Serving(Protocol):
+    """What the application needs of the node that runs it."""
+
+    @property
+    def driver(self) -> Driver:
+        """The driver that is served."""
+        ...
+
+
+class Application:
+    """Answers requests.
+
+    Args:
+        node: whose driver is served. Where it has a `security`, requests are authenticated by it and handlers work on a
+            driver that it guards; else everybody who reaches it may do everything.
+        routes: the routing table.
+        limits: what a request may take.
+    """
+
+    def __init__(self, node: Serving, routes: Iterable[Route | SocketRoute], limits: HttpLimits) -> None:
+        self.node = node
+        self.table = Table(routes)
+        self.limits = limits
+        self.sharing = Sharing(lambda: time.monotonic())
+        """What requests of one client have in common."""
+        self.stopping = asyncio.Event()
+        """Set when the server is stopping."""
+
+    async def respond(self, request: Request) -> Response:
+        """The answer to a request; errors become answers too."""
+        try:
+            request.app = self
+            route = self.table.route(request)
+            if isinstance(route, Response):
+                return route
+            await self.authenticate(request, route.anyone)
+            response = await call(route, request)
+        except Exception as failure:
+            response = problem(failure)
+        return self._packed(request, response)
+
+    async def authenticate(self, request: Request, anyone: bool) -> None:
+        """Set who asks, and what he may use. Raises OMSSecurityException 1401."""
+        security: Any = getattr(self.node, "security", None)
+        if security is None or anyone:
+            request.driver = self.node.driver
+            return
+        request.identity, request.driver = await security.of_http(request)
+
+    def socket_route(self, request: Request) -> SocketRoute | None:
+        """The route of a request for a WebSocket, None for a path without one. Raises HttpError 404."""
+        request.app = self
+        return self.table.socket(request)
+
+    def _packed(self, request: Request, response: Response) -> Response:
+        """The answer compressed, where the client wants it and it is worth it."""
+        body = response.body
+        accept = request.headers.get("accept-encoding")
+        if accept is None or not isinstance(body, bytes) or len(body) < MIN_BYTES:
+            return response
+        names = dict(response.headers)
+        coding = chosen(accept)
+        if coding is None or "content-encoding" in names or not names.get("content-type", "").startswith(_PACKED):
+            return response
+        response.headers = [*response.headers, ("content-encoding", coding), ("vary", "accept-encoding")]
+        response.body = encoded(coding, body)
+        return response
+
+    def stop_waiting(self) -> None:
+        """Let long polls answer now: the server is stopping."""
+        self.stopping.set()
+
+    async def close(self) -> None:
+        """Let go of what is held for clients."""
+        await self.sharing.close()
+
+
+def create(node: Serving, limits: HttpLimits | None = None) -> Application:
+    """The application with all its routes."""
+    from openmessaging.server.http.routes import all_routes
+
+    return Application(node, all_routes(), limits or HttpLimits())

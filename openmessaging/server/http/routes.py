@@ -1,0 +1,11 @@
+"""All routes: each module brings its own list."""
+
+from __future__ import annotations
+
+from openmessaging.server.http import queues, sends
+from openmessaging.server.http.table import Route, SocketRoute
+
+
+def all_routes() -> list[Route | SocketRoute]:
+    """Every route of the server."""
+    return [*sends.ROUTES, *queues.ROUTES]
