@@ -47,7 +47,6 @@ TESTED_WITH = {
     "server/http/names.py": "server/http/test_queues.py",
     "server/http/routes.py": "server/http/test_queues.py",
     "server/http/problem.py": "server/http/test_queues.py",
-    "server/http/settings.py": "server/http/test_queues.py",
     "server/http/coding.py": "server/http/test_sends.py",
     "server/http/messages.py": "server/http/test_sends.py",
     "server/http/sharing.py": "server/http/test_sends.py",
