@@ -23,6 +23,7 @@ LONG_FILES: dict[str, int] = {}
 LONG_FUNCTIONS: dict[str, int] = {}
 LARGEST_BYTES = 1 << 20
 TESTED_WITH = {
+    "broker/belonging.py": "server/security/test_guard.py",
     "broker/timed_state.py": "broker/test_delays.py",
     "broker/copy.py": "broker/test_copies.py",
     "broker/replaying.py": "broker/test_copies.py",

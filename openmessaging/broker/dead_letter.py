@@ -6,7 +6,7 @@ host of the first sending. Properties that begin with `dead-letter.` say what ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from openmessaging.broker import ranges
 from openmessaging.broker.copying import batches, original
@@ -65,10 +65,12 @@ def move(
     spans: list[tuple[int, int]],
     target: str | None,
     max_redrives: int,
+    allowed: Callable[[str], bool] | None = None,
 ) -> list[Refused]:
     """Add dead letters to the draft as messages of `target` (None: the queue each came from), without what they
     gained but for how often they were sent back; they keep their ids, their priority, and their partition where the
-    queue has it. Returns those that stay: of unknown origin, or sent back `max_redrives` times before.
+    queue has it. Returns those that stay: of unknown origin, sent back `max_redrives` times before, or meant for a
+    queue that is not `allowed`.
 
     Raises what `Draft.require_queue` raises.
     """
@@ -84,6 +86,9 @@ def move(
             times = times if isinstance(times, int) else 0
             if not isinstance(name, str):
                 refused.append(Refused(offset, "it does not say which queue it came from"))
+                continue
+            if allowed is not None and not allowed(name):
+                refused.append(Refused(offset, f"no right to send to {name}"))
                 continue
             if times >= max_redrives:
                 refused.append(Refused(offset, f"it was sent back {times} times and died again each time"))

@@ -11,7 +11,7 @@ A message's way: `decide_send` places its batch, `apply` moves the partition's e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -251,6 +251,7 @@ class Engine(Administration):
         offsets: Sequence[int] | None,
         target: str | None,
         max_redrives: int,
+        allowed: Callable[[str], bool] | None = None,
     ) -> tuple[Entry, list[Refused]]:
         """Redrive dead letters: send them to `target` (None: where each came from) under their old ids, and settle
         them here, in one entry. Those that are refused stay in the lease, see `dead_letter.move`.
@@ -261,7 +262,7 @@ class Engine(Administration):
         spans = None if offsets is None else held_ranges(lease, offsets)
         draft = Draft(self, self.limits, now_ms)
         moved = ranges.pairs(lease.left) if spans is None else spans
-        refused = dead_letter.move(draft, self.contents, lease, moved, target, max_redrives)
+        refused = dead_letter.move(draft, self.contents, lease, moved, target, max_redrives, allowed)
         if refused:
             settled = [bound for pair in moved for bound in pair]
             for each in refused:

@@ -30,8 +30,11 @@ class Mailboxes:
             if offer is not None:
                 self._desks.setdefault(queue, {})[address] = group, offer
 
-    def close(self, address: str) -> None:
-        """Take nothing more, and offer nothing more; nothing happens when it is closed."""
+    def close(self, address: str, take: Take | None = None) -> None:
+        """Take nothing more, and offer nothing more; nothing happens when it is closed, or when `take` is given and it
+        has been opened anew with another one."""
+        if take is not None and self._open.get(address) is not take:
+            return
         self._open.pop(address, None)
         for serving in list(self._services.values()):
             serving.pop(address, None)

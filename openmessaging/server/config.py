@@ -19,6 +19,7 @@ from openmessaging.broker.store import StoreOptions
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.server.health import HealthSection
 from openmessaging.server.logs import LogSection
+from openmessaging.server.security import SecurityConfig, TlsConfig
 from openmessaging.server.settings import Limits
 
 PREFIX = "OMS_SERVE_"
@@ -72,6 +73,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreSection = StoreSection()
     listen: ListenSection = ListenSection()
     http: HttpSection = HttpSection()
+    security: SecurityConfig = SecurityConfig()
+    tls: TlsConfig = TlsConfig()
     limits: Limits = Limits()
     shutdown: ShutdownSection = ShutdownSection()
     log: LogSection = LogSection()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.server.metrics import Metrics
 from openmessaging.server.requests import Driver, Requests
+from openmessaging.server.security import Credentials, Identity, Security
 from openmessaging.server.settings import Limits
 from openmessaging.transport.framed import Framed
 from openmessaging.wire import (
@@ -36,9 +37,12 @@ _FIRST_FRAME_BYTES = 64 << 10
 class Broker:
     """What all connections of a server share."""
 
-    def __init__(self, driver: Driver, limits: Limits, now_ms: Callable[[], int], metrics: Metrics) -> None:
+    def __init__(
+        self, driver: Driver, limits: Limits, now_ms: Callable[[], int], metrics: Metrics, security: Security
+    ) -> None:
         self.driver = driver
         self.metrics = metrics
+        self.security = security
         self.limits = limits
         self.now_ms = now_ms
         self.connections: set[Connection] = set()
@@ -68,6 +72,11 @@ class Connection(Framed):
         self._limits = broker.limits
         self._requests: Requests | None = None
         self.client = ""
+        self.identity: Identity | None = None
+        """Who it is, once it has said HELLO."""
+        self._greeting: asyncio.Task[None] | None = None
+        self._early: list[Frame] = []
+        """What came behind a HELLO that is still being looked at."""
         self._storing = 0
         """Bytes of sends that have no answer yet."""
         self._reads: asyncio.Future[None] | None = None
@@ -109,6 +118,10 @@ class Connection(Framed):
         self._broker.connections.discard(self)
         if self._reads is not None:
             self._reads.cancel()
+        if self._greeting is not None:
+            self._greeting.cancel()
+        if self.identity is not None:
+            self._broker.security.leave(self.identity, self._hang_up)
         if self._requests is not None:
             requests, self._requests = self._requests, None
             self._closing = self._loop.create_task(requests.close())
@@ -120,7 +133,9 @@ class Connection(Framed):
         kind = frame.kind
         requests = self._requests
         if requests is None:
-            if not self._transport.is_closing():
+            if self._greeting is not None:
+                self._early.append(frame)
+            elif not self._transport.is_closing():
                 self._open(frame)
         elif kind == Kind.SEND:
             size = len(frame.body)
@@ -154,9 +169,44 @@ class Connection(Framed):
             self._hang_up(error(1101, f"protocol versions {hello.versions}", next_step=f"This server speaks {VERSION}"))
             return
         self.client = hello.client
+        credentials = Credentials.of(self._transport.get_extra_info, hello.account, hello.key)
+        try:
+            identity = self._broker.security.recognise(credentials)
+            if identity is not None:
+                self._welcome(frame.request, identity)
+                return
+        except OMSRuntimeException as failure:
+            self._hang_up(failure)
+            return
+        self._transport.pause_reading()
+        self._greeting = self._loop.create_task(self._greet(frame.request, credentials))
+
+    async def _greet(self, request: int, credentials: Credentials) -> None:
+        """Find out who it is, where that takes its time."""
+        try:
+            self._welcome(request, await self._broker.security.authenticate(credentials))
+        except OMSRuntimeException as failure:
+            self._hang_up(failure)
+            return
+        finally:
+            self._greeting = None
+        early, self._early = self._early, []
+        try:
+            for frame in early:
+                self._take(frame)
+        except ProtocolError as cause:
+            self._hang_up(error(1400, str(cause)))
+        if self._reading and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _welcome(self, request: int, identity: Identity) -> None:
+        security = self._broker.security
+        security.enter(identity, self._hang_up)
+        self.identity = identity
         self._reader.max_bytes = self._limits.max_frame_bytes
-        self._requests = Requests(self._broker.driver, self._answer, self._ready, self._broker.metrics.errors)
-        self.tell(Kind.WELCOME, frame.request, self._broker.welcome().encoded())
+        driver = security.guard(self._broker.driver, identity)
+        self._requests = Requests(driver, self._answer, self._ready, self._broker.metrics.errors)
+        self.tell(Kind.WELCOME, request, self._broker.welcome().encoded())
         self._beat_every(self._limits.heartbeat)
 
     # ---- flow ------------------------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
-import ipaddress
 import os
 import time
 from collections.abc import Iterable
@@ -12,13 +12,14 @@ from typing import Any
 
 from openmessaging.broker.runner import Runner
 from openmessaging.model.access_point import parse
-from openmessaging.model.errors import error
+from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.server.config import Config, address
 from openmessaging.server.exposition import Family, single
 from openmessaging.server.health import Health, Pulse, ready
 from openmessaging.server.metrics import Metrics
 from openmessaging.server.notify import Notifier
 from openmessaging.server.requests import Driver
+from openmessaging.server.security import Security
 from openmessaging.server.server import Server
 
 _LOOK = 0.02
@@ -36,10 +37,11 @@ class Node:
     Args:
         config: what it is told.
 
-    After `start` it has the served `driver`, the native `server`, and `http`, None where HTTP is off.
+    After `start` it has the served `driver`, `security`, the native `server`, and `http`, None where HTTP is off.
     """
 
     driver: Driver
+    security: Security
     server: Server
 
     def __init__(self, config: Config) -> None:
@@ -56,6 +58,7 @@ class Node:
         self.port: int | None = None
         """Where TCP is listened on."""
         self.draining = False
+        self._watching: asyncio.Task[None] | None = None
         self.started_ms = now_ms()
 
     @property
@@ -72,22 +75,24 @@ class Node:
         if self.http is None:
             return None
         host = address(self.config.http.listen)[0]
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.http.port}"
+        scheme = "https" if self.config.tls.certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.http.port}"
 
     async def start(self) -> None:
         """Open the store and listen.
 
-        Raises OMSRuntimeException: as the driver's `open`; 1418 for an address that may not be listened on; 10000 when
-        it cannot be. What was opened until then is closed.
+        Raises OMSRuntimeException: as the driver's `open`; 1418 for users that cannot be read, and for an address that
+        may not be listened on; 10000 when it cannot be. What was opened until then is closed.
         """
         config = self.config
+        self.security = secured(config)
         options = {name: getattr(config.store, name) for name in type(config.store).__struct_fields__ if name != "path"}
         self.driver = await _factory().open(parse(self.store_url), options)
         self._runner: Runner | None = getattr(self.driver, "runner", None)
         """Of a store in this process."""
         if self._runner is not None:
             self.metrics.watch(self._runner, self._directory)
-        self.server = Server(self.driver, now_ms, config.limits, self.metrics)
+        self.server = Server(self.driver, now_ms, config.limits, self.metrics, self.security)
         try:
             await self._listen()
         except BaseException as cause:
@@ -96,18 +101,21 @@ class Node:
                 step = "Give another address, or end what listens there"
                 raise error(10000, f"cannot listen: {cause}", next_step=step) from cause
             raise
+        self._watching = asyncio.get_running_loop().create_task(self.security.watch())
         self.started_ms = now_ms()
         self.pulse.start()
         self.notifier.ready(f"serving {self.store_url}")
 
     async def _listen(self) -> None:
-        config = self.config
+        config, security = self.config, self.security
         if config.http.listen:
-            self.http = await _http().start(self, *allowed(config.http.listen, "http.listen"))
+            host, port = allowed(config, security, config.http.listen, "http.listen")
+            self.http = await _http().start(self, host, port, security.tls(config.tls, ("h2", "http/1.1")))
         if config.listen.unix:
             await self.server.listen_unix(config.listen.unix)
         if config.listen.tcp:
-            self.port = await self.server.listen(*allowed(config.listen.tcp, "listen.tcp"))
+            host, port = allowed(config, security, config.listen.tcp, "listen.tcp")
+            self.port = await self.server.listen(host, port, security.tls(config.tls))
 
     def health(self) -> Health:
         """Whether it can do its work."""
@@ -152,28 +160,43 @@ class Node:
             await self.http.close(grace)
         await self.server.close(grace)
         await self.driver.close()
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+        self.security.close()
 
 
 def check(config: Config) -> None:
-    """Find what `Node.start` would refuse without opening anything. Raises OMSRuntimeException 1418."""
+    """Find what `Node.start` would refuse without opening the store. Raises OMSRuntimeException 1418."""
+    security = secured(config)
     if config.listen.tcp:
-        allowed(config.listen.tcp, "listen.tcp")
+        allowed(config, security, config.listen.tcp, "listen.tcp")
     if config.http.listen:
-        allowed(config.http.listen, "http.listen")
+        allowed(config, security, config.http.listen, "http.listen")
         _http()
+    security.tls(config.tls)
 
 
-def allowed(text: str, option: str) -> tuple[str, int]:
-    """An address that may be listened on. Raises OMSRuntimeException 1418 for one that others can reach."""
+def allowed(config: Config, security: Security, text: str, option: str) -> tuple[str, int]:
+    """An address that may be listened on. Raises OMSRuntimeException 1418 for one that is none, and for one that others
+    can reach without users and TLS."""
     try:
         host, port = address(text)
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError as cause:
         raise error(1418, f"{option}: {cause}", field=option) from cause
-    if not loopback:
-        step = "Listen on 127.0.0.1: there is no access control yet"
-        raise error(1418, f"{option}: {text} is no loopback address", next_step=step, field=option)
+    try:
+        security.check_listen(host, config.tls)
+    except OMSRuntimeException as cause:
+        raise cause.located(option) from None
     return host, port
+
+
+def secured(config: Config) -> Security:
+    """Who may do what on the store of a configuration. Raises OMSRuntimeException 1418 for a wrong file of users."""
+    path = config.store.path
+    store = parse(path if path.startswith("oms:") else f"oms:embedded://{path}")
+    return Security.of_store(store.path if store.driver == "embedded" else None, config.security)
 
 
 def _factory() -> Any:

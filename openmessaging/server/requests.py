@@ -52,6 +52,10 @@ class Driver(AnyDriver, Protocol):
         """Where a batch was stored at or after a time (ms, the store's clock); None when it was not."""
         ...
 
+    def queues_of(self, kind: str, name: str) -> list[str]:
+        """Full names of the queues that something with a name of its own belongs to, see `broker/belonging.py`."""
+        ...
+
 
 class Answer(Protocol):
     """Sends a frame, its body perhaps in pieces."""
@@ -88,7 +92,7 @@ class Requests:
         self._errors = errors
         self._loop = asyncio.get_running_loop()
         self._subscriptions: dict[int, Subscription] = {}
-        self._mailboxes: set[str] = set()
+        self._mailboxes: dict[str, Callable[[Mail], object]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._fetching: set[int] = set()
@@ -258,12 +262,12 @@ class Requests:
             self._loop.call_soon_threadsafe(self._deliver, address, mail)
 
         self._driver.mailboxes.open(address, take, serves)
-        self._mailboxes.add(address)
+        self._mailboxes[address] = take
 
     async def _close_mailbox(self, address: str) -> None:
-        if address in self._mailboxes:
-            self._mailboxes.discard(address)
-            self._driver.mailboxes.close(address)
+        take = self._mailboxes.pop(address, None)
+        if take is not None:  # the client may have opened it anew, over another connection
+            self._driver.mailboxes.close(address, take)
 
     def _deliver(self, address: str, mail: Mail) -> None:
         if address in self._mailboxes:

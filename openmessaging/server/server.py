@@ -11,6 +11,7 @@ from collections.abc import Callable
 from openmessaging.server.connection import Broker, Connection
 from openmessaging.server.metrics import Metrics
 from openmessaging.server.requests import Driver
+from openmessaging.server.security import Security
 from openmessaging.server.settings import Limits
 
 
@@ -22,6 +23,7 @@ class Server:
         now_ms: the wall clock, ms.
         limits: what one client may use.
         metrics: what counts requests.
+        security: who may do what; without it, everybody on this machine everything.
     """
 
     def __init__(
@@ -30,15 +32,24 @@ class Server:
         now_ms: Callable[[], int],
         limits: Limits | None = None,
         metrics: Metrics | None = None,
+        security: Security | None = None,
     ) -> None:
-        self._broker = Broker(driver, limits or Limits(), now_ms, metrics or Metrics())
+        self.security = security or Security()
+        self._broker = Broker(driver, limits or Limits(), now_ms, metrics or Metrics(), self.security)
         self._listeners: list[asyncio.Server] = []
         self._paths: list[str] = []
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen on TCP; returns the port. Raises OSError."""
         loop = asyncio.get_running_loop()
-        listener = await loop.create_server(lambda: Connection(self._broker), host, port, ssl=tls, backlog=1024)
+        listener = await loop.create_server(
+            lambda: Connection(self._broker),
+            host,
+            port,
+            ssl=tls,
+            backlog=1024,
+            ssl_handshake_timeout=self._broker.limits.handshake if tls is not None else None,
+        )
         self._listeners.append(listener)
         chosen: int = listener.sockets[0].getsockname()[1]
         return chosen

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from openmessaging.broker.belonging import queues_of
 from openmessaging.broker.resent import find_sent
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.wakeups import Wake
@@ -99,6 +100,10 @@ class EmbeddedDriver:
     async def find_sent(self, batch: OutgoingBatch, since_ms: int) -> Placement | None:
         """Where a batch was stored at or after a time, for one that is sent again."""
         return await asyncio.to_thread(find_sent, self.runner, batch, since_ms)
+
+    def queues_of(self, kind: str, name: str) -> list[str]:
+        """The queues that something with a name of its own belongs to."""
+        return queues_of(self.runner, kind, name)
 
     def partition_count(self, destination: str) -> int:
         """Number of partitions, creating the queue on first use."""
@@ -291,10 +296,15 @@ class EmbeddedSubscription:
         )
 
     async def move(
-        self, lease_id: int, offsets: Sequence[int] | None, target: str | None, max_redrives: int
+        self,
+        lease_id: int,
+        offsets: Sequence[int] | None,
+        target: str | None,
+        max_redrives: int,
+        allowed: Callable[[str], bool] | None = None,
     ) -> list[Refused]:
-        """Send dead letters back and settle them here, in one step."""
-        return await asyncio.to_thread(self._blocking.move, lease_id, offsets, target, max_redrives)
+        """Send dead letters back and settle them here, in one step; see the blocking one for `allowed`."""
+        return await asyncio.to_thread(self._blocking.move, lease_id, offsets, target, max_redrives, allowed)
 
     async def flush(self) -> None:
         """Return when every settlement made so far is durable."""

@@ -170,14 +170,20 @@ class BlockingSubscription:
         self.runner.give_back(lambda engine, now_ms: engine.decide_release(now_ms, group_id, lease_id, offsets))
 
     def move(
-        self, lease_id: int, offsets: Sequence[int] | None, target: str | None, max_redrives: int
+        self,
+        lease_id: int,
+        offsets: Sequence[int] | None,
+        target: str | None,
+        max_redrives: int,
+        allowed: Callable[[str], bool] | None = None,
     ) -> list[Refused]:
-        """Send dead letters back and settle them here, in one step; returns those that stay."""
+        """Send dead letters back and settle them here, in one step; returns those that stay, also those that are not
+        `allowed` to the queue that they came from."""
         group_id = self.group.id
         refused: list[Refused] = []
 
         def decide(engine: Engine, now_ms: int) -> Entry:
-            entry, stay = engine.decide_move(now_ms, group_id, lease_id, offsets, target, max_redrives)
+            entry, stay = engine.decide_move(now_ms, group_id, lease_id, offsets, target, max_redrives, allowed)
             refused.extend(stay)
             return entry
 

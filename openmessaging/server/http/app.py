@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
 from openmessaging.server.http.coding import MIN_BYTES, chosen, encoded
 from openmessaging.server.http.problem import problem
 from openmessaging.server.http.request import Request, Response
 from openmessaging.server.http.settings import HttpLimits
 from openmessaging.server.http.sharing import Sharing
+from openmessaging.server.http.signing_in import shown
 from openmessaging.server.http.table import Route, SocketRoute, Table, call
 from openmessaging.server.requests import Driver
+from openmessaging.server.security import Security
 
 _PACKED = ("application/json", "application/problem+json", "application/msgpack", "text/", "application/javascript")
 
@@ -26,13 +28,18 @@ class Serving(Protocol):
         """The driver that is served."""
         ...
 
+    @property
+    def security(self) -> Security:
+        """Who may do what."""
+        ...
+
 
 class Application:
     """Answers requests.
 
     Args:
-        node: whose driver is served. Where it has a `security`, requests are authenticated by it and handlers work on a
-            driver that it guards; else everybody who reaches it may do everything.
+        node: whose driver is served. Requests are authenticated by its `security`, and handlers work on a driver that
+            it guards.
         routes: the routing table.
         limits: what a request may take.
     """
@@ -61,11 +68,11 @@ class Application:
 
     async def authenticate(self, request: Request, anyone: bool) -> None:
         """Set who asks, and what he may use. Raises OMSSecurityException 1401."""
-        security: Any = getattr(self.node, "security", None)
-        if security is None or anyone:
-            request.driver = self.node.driver
-            return
-        request.identity, request.driver = await security.of_http(request)
+        driver = request.driver = self.node.driver
+        if not anyone:
+            security, credentials = self.node.security, shown(request)
+            identity = security.recognise(credentials) or await security.authenticate(credentials)
+            request.identity, request.driver = identity, security.guard(driver, identity)
 
     def socket_route(self, request: Request) -> SocketRoute | None:
         """The route of a request for a WebSocket, None for a path without one. Raises HttpError 404."""

@@ -14,6 +14,7 @@ from openmessaging.server.http.http1 import Http1
 from openmessaging.server.http.http2 import Http2
 from openmessaging.server.http.request import Request
 from openmessaging.server.http.websocket import WebSocket
+from openmessaging.server.security.identity import peer_of
 
 _SWEEP = 1.0
 """Seconds between looks at who is late."""
@@ -63,10 +64,7 @@ class HttpListener:
         return len(self._clients)
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Listen on TCP; returns the port. With `tls`, HTTP/2 is offered by ALPN. Raises OSError."""
-        if tls is not None:
-            with contextlib.suppress(NotImplementedError):
-                tls.set_alpn_protocols(["h2", "http/1.1"])
+        """Listen on TCP; returns the port. Raises OSError."""
         server = await self._loop.create_server(lambda: Http1(self), host, port, ssl=tls, backlog=1024)
         self._servers.append(server)
         port = self.port = int(server.sockets[0].getsockname()[1])
@@ -76,10 +74,9 @@ class HttpListener:
 
     def about(self, transport: asyncio.Transport) -> tuple[str, str, Mapping[str, Any] | None]:
         """Address of a client, scheme, certificate."""
-        address = transport.get_extra_info("peername")
         secure = transport.get_extra_info("sslcontext") is not None
         peer: Mapping[str, Any] | None = transport.get_extra_info("peercert") if secure else None
-        return (address[0] if isinstance(address, tuple) else "", "https" if secure else "http", peer or None)
+        return (peer_of(transport.get_extra_info), "https" if secure else "http", peer or None)
 
     def admit(self, client: Client) -> bool:
         """Count a client in; False when there are too many."""
