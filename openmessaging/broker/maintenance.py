@@ -19,7 +19,8 @@ from openmessaging.broker.runner import Runner
 from openmessaging.broker.writeback import Writeback
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.storage.snapshot import SnapshotStore
-from openmessaging.storage.timer_index import FAR_MS, in_order
+from openmessaging.storage.timer_file import in_order
+from openmessaging.storage.timer_index import FAR_MS
 
 _LOG = logging.getLogger("openmessaging.store")
 COMMIT_DELAY = 0.01

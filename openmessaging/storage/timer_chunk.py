@@ -41,6 +41,17 @@ class Chunk:
             self.dues = [self.dues[place] for place in order]
         return self.dues[at], self.shelf, self._offsets[at]
 
+    @property
+    def next_ms(self) -> int:
+        """When the timer at `at` is due; there must be one."""
+        return self.first_ms if self._offsets is None else self.dues[self.at]
+
+    def first(self) -> Timer | None:
+        """As `timer`, and nothing is sorted for it."""
+        if self._offsets is not None:
+            return self.timer()
+        return self.first_ms, self.shelf, self.base + self.dues.index(self.first_ms)
+
     def rest(self) -> tuple[Sequence[int], Sequence[int]]:
         """Due times and offsets from `at` on."""
         if self._offsets is None:

@@ -87,23 +87,25 @@ def encode_run(shelves: Sequence[int], dues: array[int], refs: array[int], ids: 
 
 
 class RunFile:
-    """A run in its file; `at` is the first timer that is not done with, or RAW. Raises Damaged for a file that is not
-    whole."""
+    """A run in its file; `at` is the first timer that is not done with, or RAW. `data` are its bytes where they were
+    just written, `first` the timer that is due first where that is known. Raises Damaged for a file that is not whole.
+    """
 
-    def __init__(self, number: int, opened: Callable[[], File], at: int = 0) -> None:
+    def __init__(
+        self, number: int, opened: Callable[[], File], at: int = 0, data: bytes = b"", first: Timer | None = None
+    ) -> None:
         self.number = number
         self.at = at
         self._opened = opened
-        file = opened()
-        head = file.read_at(0, HEADER.size)
+        head = data[: HEADER.size] or opened().read_at(0, HEADER.size)
         if len(head) < HEADER.size:
             raise Damaged(f"run {number} is cut short")
         magic, version, complement, shelves, self.count, self._ids, crc = HEADER.unpack(head)
         if magic != MAGIC or version != FORMAT or version ^ complement != 0xFFFF:
             raise Damaged(f"run {number} has another format")
         size = shelves * 4 + self.count * 16 + self._ids * ID.size
-        rest = file.read_at(HEADER.size, size)
-        if len(rest) != size or google_crc32c.value(rest) != crc:
+        rest = memoryview(data)[HEADER.size :] if data else opened().read_at(HEADER.size, size)
+        if not data and (len(rest) != size or google_crc32c.value(rest) != crc):
             raise Damaged(f"run {number} has a wrong checksum")
         self.shelves = struct.unpack_from(f">{shelves}I", rest)
         self._dues_at = HEADER.size + shelves * 4
@@ -112,10 +114,10 @@ class RunFile:
         self._id_range = range(self._id(0)[0], sum(self._id(self._ids - 1)[:2])) if self._ids else range(0)
         self._block: list[Timer] = []
         self._block_at = 0
-        self.first = (0, 0, 0)
+        self.first = first or (0, 0, 0)
         """The timer that is due first, of a raw run."""
-        if at == RAW:
-            dues = _array("q", rest[shelves * 4 : shelves * 4 + self.count * 8])
+        if at == RAW and first is None:
+            dues = _array("q", bytes(rest[shelves * 4 : shelves * 4 + self.count * 8]))
             (self.first,) = self.read(dues.index(min(dues)), 1)
 
     @property
@@ -187,6 +189,12 @@ def _array(kind: str, data: bytes) -> array[int]:
     if _SWAP:
         values.byteswap()
     return values
+
+
+def in_order(dues: array[int], refs: array[int]) -> tuple[array[int], array[int]]:
+    """Both sorted by the first."""
+    order = sorted(range(len(dues)), key=list(map(float, dues)).__getitem__)  # floats compare fastest
+    return array("q", [dues[place] for place in order]), array("Q", [refs[place] for place in order])
 
 
 def save_checkpoint(disk: Disk, directory: str, checkpoint: Checkpoint) -> None:

@@ -18,7 +18,7 @@ from array import array
 from bisect import insort
 from collections.abc import Callable, Sequence
 from functools import partial
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace, nsmallest
 from itertools import count
 from typing import Protocol
 
@@ -36,6 +36,7 @@ from openmessaging.storage.timer_file import (
     Timer,
     encode_run,
     find_in,
+    in_order,
     load_checkpoint,
     run_name,
     save_checkpoint,
@@ -235,9 +236,8 @@ class TimerIndex:
         """The runs to be merged now, none most of the time: those with the fewest timers left."""
         if len(self._runs) <= MERGE_ABOVE:
             return []
-        emptiest = sorted((run for run in self._runs.values() if not run.raw), key=lambda run: run.count - run.at)[
-            :_MERGED_RUNS
-        ]
+        sorted_runs = (run for run in self._runs.values() if not run.raw)
+        emptiest = nsmallest(_MERGED_RUNS, sorted_runs, key=lambda run: run.count - run.at)
         return emptiest if sum(run.count - run.at for run in emptiest) <= _MERGED_TIMERS else []
 
     def merge(self, runs: Sequence[RunFile]) -> None:
@@ -342,18 +342,24 @@ class TimerIndex:
         for _, _, shelf, _ in self._ids:
             places.setdefault(shelf, len(places))
         self._held = 0
-        raw = min((chunk.first_ms for chunk in chunks), default=0) - now_ms >= FAR_MS
-        if not raw:
+        nearest = min(chunks, key=lambda chunk: chunk.next_ms)
+        first = nearest.first() if nearest.next_ms - now_ms >= FAR_MS else None
+        if first is None:
             dues, refs = in_order(dues, refs)
-        if self._write(list(places), dues, refs, self._ids, raw=raw):
+        if self._write(list(places), dues, refs, self._ids, first):
             self._heap = [item for item in self._heap if isinstance(item[2], RunFile)]
             heapify(self._heap)
             self._ids = []
 
     def _write(
-        self, shelves: Sequence[int], dues: array[int], refs: array[int], ids: Sequence[BatchId], *, raw: bool = False
+        self,
+        shelves: Sequence[int],
+        dues: array[int],
+        refs: array[int],
+        ids: Sequence[BatchId],
+        first: Timer | None = None,
     ) -> bool:
-        """Write a run and take it up; False when the disk refuses, and all stays as it was."""
+        """Write a run, raw when told its first timer, and use it; False where the disk refuses: all is as before."""
         if self._disk is None:
             return False
         number, self._next_number = self._next_number, self._next_number + 1
@@ -361,8 +367,9 @@ class TimerIndex:
             if not self._runs:
                 self._disk.make_directory(self._directory)
             opened = self._opener(number)
-            opened().write_at(0, [encode_run(shelves, dues, refs, ids)])
-            run = RunFile(number, opened, RAW if raw else 0)
+            data = encode_run(shelves, dues, refs, ids)
+            opened().write_at(0, [data])
+            run = RunFile(number, opened, 0 if first is None else RAW, data, first)
         except (OSError, Damaged):
             self._gone.append(number)
             return False
@@ -377,12 +384,6 @@ class TimerIndex:
 
     def _path(self, number: int) -> str:
         return os.path.join(self._directory, run_name(number))
-
-
-def in_order(dues: array[int], refs: array[int]) -> tuple[array[int], array[int]]:
-    """Both sorted by the first."""
-    order = sorted(range(len(dues)), key=list(map(float, dues)).__getitem__)  # floats compare fastest
-    return array("q", [dues[place] for place in order]), array("Q", [refs[place] for place in order])
 
 
 class _NoShelves:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.simulation.disk import SimulatedDisk
 from openmessaging.storage import timer_index
-from openmessaging.storage.timer_file import RAW
-from openmessaging.storage.timer_index import LATEST_MS, TimerIndex, in_order
+from openmessaging.storage.timer_file import RAW, in_order
+from openmessaging.storage.timer_index import LATEST_MS, TimerIndex
 from openmessaging.system import SystemDisk
 
 
@@ -229,3 +229,18 @@ def test_a_raw_run_on_a_disk_that_refuses_goes_back_into_memory() -> None:
     assert index.find(2_000_007) == [(2, 7)]
     expected = sorted((due, *place) for place, due in waiting.waiting.items())
     assert fire(index, waiting, 5_000) == expected
+
+
+def test_a_raw_run_begins_with_what_still_waits() -> None:
+    index, waiting = made(SimulatedDisk(random.Random(1)), "timers")
+    add(index, waiting, 1, 0, [900, 100, 500], now=0)
+    del waiting.waiting[1, 1]
+    assert index.next_ms() == 500  # the first one was passed over, the others are sorted
+    add(index, waiting, 2, 0, list(range(1_000, 1_017)), now=0)
+    add(index, waiting, 3, 0, [200], now=0)  # and now a run is written
+    found = index.raw(LATEST_MS)
+    assert found is not None
+    assert found.at == RAW
+    assert found.first == (200, 3, 0)
+    assert index.next_ms() == 200
+    assert [due for due, _, _ in fire(index, waiting, 600)] == [200, 500]

@@ -83,10 +83,11 @@ class Producer(Requesting):
         *,
         message_key: str | None = None,
         properties: dict[str, PropertyValue] | None = None,
+        delay_time: int | None = None,
         **headers: Any,
     ) -> Message:
-        """A message for a queue (bare or full name). Other header fields by their names in Python (`correlation_id`),
-        and, in seconds:
+        """A message for a queue (bare or full name). Other header fields by their names in Python (`correlation_id`;
+        `delay_time` is one of them, in ms), and, in seconds:
 
         `delay`: deliver so long after it was sent. `deliver_at`: deliver at that time, a datetime (a naive one is
         local) or seconds since the epoch. `ttl`: from its delivery on (else from now), it expires so long after.
@@ -94,12 +95,19 @@ class Producer(Requesting):
         Raises OMSMessageFormatException: 1413 for a body over the driver's limit, 1400 naming the field otherwise;
         OMSRuntimeException 1418 for a time that is none.
         """
-        if type(body) is bytes and message_key is None and properties is None and len(body) <= self._max_body:
-            if not headers:
+        if (
+            type(body) is bytes
+            and message_key is None
+            and properties is None
+            and not headers
+            and len(body) <= self._max_body
+        ):
+            if delay_time is None:
                 return Message(Record(body), queue)
-            delay = headers.get("delay_time")
-            if type(delay) is int and len(headers) == 1 and 0 <= delay <= LONG_MAX:
-                return Message(Record(body, None, None, {"delayTime": delay}), queue)
+            if type(delay_time) is int and 0 <= delay_time <= LONG_MAX:
+                return Message(Record(body, None, None, {"delayTime": delay_time}), queue)
+        if delay_time is not None:
+            headers["delay_time"] = delay_time
         message = new_message(queue, body, message_key, properties, headers)
         if len(message.data) > self._max_body:
             raise body_too_large(len(message.data), self._max_body)
