@@ -104,12 +104,15 @@ class Handed(msgspec.Struct, gc=False, eq=False):
     def whole(self) -> Record:
         """With everything in its own headers and properties, as it is stored."""
         record = self.record
-        properties: dict[str, Any] = {**(record.properties or {}), REPLY_TO: self.reply_to}
+        properties: dict[str, Any] = {REPLY_TO: self.reply_to}
+        if record.properties:
+            properties = {**record.properties, **properties}
         if self.window:
             properties[WINDOW] = self.window
         headers = self.headers()
-        for name in ("messageId", "bornTimestamp", "bornHost"):
-            headers[name] = self.header(name, 0)
+        headers["messageId"] = make_id(self.born_ms, self.producer_id, self.sequence)
+        headers["bornTimestamp"] = self.born_ms
+        headers["bornHost"] = self.born_host
         return Record(record.data, record.message_key, properties, headers)
 
 

@@ -92,11 +92,18 @@ class Staff:
     def _hire(self) -> None:
         """One more worker, if nobody is free and there may be more."""
         with self._mutex:
-            self._workers = [worker for worker in self._workers if not worker.is_done()]
             if not self._idle and len(self._workers) < self._concurrency and not self._stopping:
                 self._workers.append(Worker(self._work, self._do, self._rested))
 
     async def _work(self, worker: Worker) -> None:
+        try:
+            await self._live(worker)
+        finally:
+            with self._mutex:
+                self._workers.remove(worker)
+            self._room.set()
+
+    async def _live(self, worker: Worker) -> None:
         goes_on = True
         while goes_on:
             with self._mutex:
@@ -117,7 +124,7 @@ class Staff:
                 await sleep(0)
 
     async def _do(self, job: Job, worker: Worker) -> None:
-        if not self._idle:
+        if not self._idle and len(self._workers) < self._concurrency:
             self._hire()
         await self._serve(job, worker.waits)
 

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
+_enter: Callable[..., None] | None = getattr(asyncio, "_enter_task", None)
+_leave: Callable[..., None] | None = getattr(asyncio, "_leave_task", None)
 UNBROKEN = 16
 """Answers that come without a wait before others in the loop get their turn."""
 
@@ -94,7 +96,8 @@ class Worker:
     """Somebody who does jobs that he is given, one after the other, in a task of his own.
 
     A job that is given in his loop is begun within the call, as if his task were running: one that waits for nothing
-    costs no turn of the loop. He goes on with one that waits.
+    costs no turn of the loop. He goes on with one that waits. Where Python does not let a task stand in for another
+    (`_enter_task`, which it documents for who makes tasks, and may take away), he begins it in his own turn.
 
     Args:
         work: his life: `rest`, then `job` until that is False, again and again.
@@ -139,15 +142,15 @@ class Worker:
     def give(self, job: Any) -> None:
         """Give him a job, from any thread; None: there is none any more."""
         loop = self._loop
-        if job is None or asyncio._get_running_loop() is not loop:
+        if job is None or _enter is None or _leave is None or asyncio._get_running_loop() is not loop:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody works there any more
                 loop.call_soon_threadsafe(self._put, job)
             return
         coroutine = self._do(job, self)
         giver = asyncio.current_task(loop)
         if giver is not None:
-            asyncio.tasks._leave_task(loop, giver)
-        asyncio.tasks._enter_task(loop, self._task)
+            _leave(loop, giver)
+        _enter(loop, self._task)
         try:
             awaited = self._context.run(coroutine.send, None)
         except (StopIteration, asyncio.CancelledError):
@@ -155,9 +158,9 @@ class Worker:
         else:
             self._put(_Begun(coroutine, awaited))
         finally:
-            asyncio.tasks._leave_task(loop, self._task)
+            _leave(loop, self._task)
             if giver is not None:
-                asyncio.tasks._enter_task(loop, giver)
+                _enter(loop, giver)
 
     def _put(self, job: Any) -> None:
         if not self._given.done():

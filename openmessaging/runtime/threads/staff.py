@@ -93,11 +93,18 @@ class Staff:
     def _hire(self) -> None:
         """One more worker, if nobody is free and there may be more."""
         with self._mutex:
-            self._workers = [worker for worker in self._workers if not worker.is_done()]
             if not self._idle and len(self._workers) < self._concurrency and not self._stopping:
                 self._workers.append(Worker(self._work, self._do, self._rested))
 
     def _work(self, worker: Worker) -> None:
+        try:
+            self._live(worker)
+        finally:
+            with self._mutex:
+                self._workers.remove(worker)
+            self._room.set()
+
+    def _live(self, worker: Worker) -> None:
         goes_on = True
         while goes_on:
             with self._mutex:
@@ -118,7 +125,7 @@ class Staff:
                 sleep(0)
 
     def _do(self, job: Job, worker: Worker) -> None:
-        if not self._idle:
+        if not self._idle and len(self._workers) < self._concurrency:
             self._hire()
         self._serve(job, worker.waits)
 

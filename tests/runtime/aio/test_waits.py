@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+import openmessaging as oms
+from openmessaging.runtime.aio import waits
 from openmessaging.runtime.aio.waits import (
     UNBROKEN,
     Interrupted,
@@ -202,3 +204,42 @@ async def test_generators_are_streams() -> None:
     stream = as_stream(asynchronous())
     await end_stream(stream)
     assert [each async for each in stream] == []
+
+
+async def test_where_no_task_may_stand_in_a_worker_begins_in_his_own_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "_enter", None)
+    office = Office()
+    await asyncio.sleep(0)
+    office.worker.give("plain")
+    assert office.steps == []
+    await asyncio.wait_for(office.done.wait(), 5)
+    assert office.steps == ["plain begun", "plain done with plain"]
+    assert office.rested == 0
+    office.worker.give(None)
+    assert await office.worker.join(5)
+    assert office.tasks == [office.worker._task] * 2
+
+
+async def test_requests_are_answered_cancelled_and_timed_out_there_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "_enter", None)
+    ended = asyncio.Event()
+
+    async def answer(request: oms.Request) -> bytes:
+        if request.data == b"slow":
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.set()
+        return request.data.upper()
+
+    async with (
+        oms.connect("oms:memory:") as access_point,
+        access_point.create_service("q", answer, concurrency=2),
+        access_point.create_producer() as producer,
+    ):
+        asked = [producer.request(producer.create_message("q", b"%d" % number)) for number in range(5)]
+        assert [each.data for each in await asyncio.gather(*asked)] == [b"%d" % number for number in range(5)]
+        with pytest.raises(oms.OMSTimeOutException):
+            await producer.request(producer.create_message("q", b"slow"), 0.05)
+        await asyncio.wait_for(ended.wait(), 5)
+        assert (await producer.request(producer.create_message("q", b"again"))).data == b"AGAIN"
