@@ -35,6 +35,7 @@ TESTED_WITH = {
     "simulation/crashes.py": "simulation/test_transactions.py",
     "simulation/consumers.py": "simulation/test_broker.py",
     "simulation/promises.py": "simulation/test_broker.py",
+    "model/trace_context.py": "test_tracing.py",
     "drivers/turns.py": "drivers/embedded/test_sender.py",
     "drivers/oms/driver.py": "drivers/oms/test_channel.py",
     "drivers/oms/link.py": "drivers/oms/test_channel.py",
@@ -196,8 +197,8 @@ def test_every_module_is_used() -> None:
     project = tomllib.loads(text)["project"]
     entries = [*project["scripts"].values(), *(e for group in project["entry-points"].values() for e in group.values())]
     used |= {entry.partition(":")[0] for entry in entries}
-    # `simulation` and `testing` serve tests, `blocking` and outboxes are imported by users, command groups when named.
-    public = re.compile(r"openmessaging\.(simulation|blocking|testing|cli|app\.outbox)\b")
+    # `simulation`, `testing` serve tests; `blocking`, `tracing`, outboxes are imported by users, commands when named.
+    public = re.compile(r"openmessaging\.(simulation|blocking|testing|tracing|cli|app\.outbox)\b")
     dead = [
         dotted(path)
         for path in MODULES

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Any, Literal, TypeVar
+
+import msgspec
 
 from openmessaging.model.message import Message
 
 logger = logging.getLogger("openmessaging")
 I = TypeVar("I")  # noqa: E741 - the kind of interceptor
+NOTHING = nullcontext()
+"""Around what nobody wants to be around."""
 
 
 class InterceptContext:
@@ -40,8 +45,23 @@ class ProducerInterceptor:
         """After a failed send."""
 
 
+class Reception(msgspec.Struct, frozen=True):
+    """What a consumer is about to do with messages."""
+
+    operation: Literal["receive", "process"]
+    """`process`: a listener or service is called with them; `receive`: a pull consumer hands them out."""
+    messages: Sequence[Message]
+    group: str
+    """The consumer group."""
+
+
 class ConsumerInterceptor:
     """Root of consumer interceptors; override what is wanted."""
+
+    def around(self, reception: Reception) -> AbstractContextManager[object]:  # noqa: ARG002
+        """Entered once for all messages of a call, before their other hooks, and left after those: for what has to
+        surround the listener, in its task or thread."""
+        return NOTHING
 
     def pre_receive(self, message: Message, context: InterceptContext) -> None:
         """Before the listener, or before a pull consumer hands the message out."""
@@ -51,6 +71,26 @@ class ConsumerInterceptor:
 
     def on_error(self, message: Message, context: InterceptContext, error: BaseException) -> None:
         """After the listener, or a `pre_receive`, raised."""
+
+
+def around(
+    interceptors: Sequence[ConsumerInterceptor],
+    operation: Literal["receive", "process"],
+    messages: Sequence[Message],
+    group: str,
+) -> AbstractContextManager[object]:
+    """What interceptors put around a call."""
+    if not interceptors:
+        return NOTHING
+    reception = Reception(operation, messages, group)
+    stack = ExitStack()
+    try:
+        for interceptor in interceptors:
+            stack.enter_context(interceptor.around(reception))
+    except BaseException:
+        stack.close()
+        raise
+    return stack
 
 
 def run_pre(interceptors: Sequence[I], hook: Callable[[I], Any], message: Message) -> InterceptContext:
@@ -68,3 +108,7 @@ def run_post(interceptors: Sequence[I], hook: Callable[[I], Any], *arguments: An
             hook(interceptor)(*arguments)
         except Exception:
             logger.exception("interceptor %r failed after the fact", interceptor)
+
+
+everywhere: tuple[list[ProducerInterceptor], list[ConsumerInterceptor]] = ([], [])
+"""What every producer and every consumer that is made from now on begins with."""

@@ -21,6 +21,7 @@ from openmessaging.server.health import HealthSection
 from openmessaging.server.logs import LogSection
 from openmessaging.server.security import SecurityConfig, TlsConfig
 from openmessaging.server.settings import Limits
+from openmessaging.server.tracing import TracingSection
 
 PREFIX = "OMS_SERVE_"
 
@@ -80,6 +81,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: LogSection = LogSection()
     health: HealthSection = HealthSection()
     metrics: MetricsSection = MetricsSection()
+    tracing: TracingSection = TracingSection()
 
 
 def address(text: str) -> tuple[str, int]:

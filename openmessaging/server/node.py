@@ -13,6 +13,7 @@ from typing import Any
 from openmessaging.broker.runner import Runner
 from openmessaging.model.access_point import parse
 from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.server import tracing
 from openmessaging.server.config import Config, address
 from openmessaging.server.exposition import Family, single
 from openmessaging.server.health import Health, Pulse, ready
@@ -21,6 +22,7 @@ from openmessaging.server.notify import Notifier
 from openmessaging.server.requests import Driver
 from openmessaging.server.security import Security
 from openmessaging.server.server import Server
+from openmessaging.server.tracing import TracedDriver, Tracing
 
 _LOOK = 0.02
 """Seconds between looks whether all is settled."""
@@ -59,6 +61,7 @@ class Node:
         """Where TCP is listened on."""
         self.draining = False
         self._watching: asyncio.Task[None] | None = None
+        self._tracing: Tracing | None = None
         self.started_ms = now_ms()
 
     @property
@@ -87,7 +90,9 @@ class Node:
         config = self.config
         self.security = secured(config)
         options = {name: getattr(config.store, name) for name in type(config.store).__struct_fields__ if name != "path"}
-        self.driver = await _factory().open(parse(self.store_url), options)
+        self._tracing = tracing.opened(config.tracing)
+        driver = await _factory().open(parse(self.store_url), options)
+        self.driver = driver if self._tracing is None else TracedDriver(driver, self._tracing.tracer)
         self._runner: Runner | None = getattr(self.driver, "runner", None)
         """Of a store in this process."""
         if self._runner is not None:
@@ -165,6 +170,8 @@ class Node:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watching
         self.security.close()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close)
 
 
 def check(config: Config) -> None:

@@ -1,4 +1,6 @@
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from operator import attrgetter
 
 import pytest
@@ -8,6 +10,8 @@ from openmessaging.runtime.interceptor import (
     ConsumerInterceptor,
     InterceptContext,
     ProducerInterceptor,
+    Reception,
+    around,
     run_post,
     run_pre,
 )
@@ -44,3 +48,35 @@ def test_the_roots_do_nothing() -> None:
         run_post([root], attrgetter(pre.replace("pre", "post")), MESSAGE, context)
         run_post([root], attrgetter("on_error"), MESSAGE, context, ValueError())
         assert context.attributes == {}
+
+
+class Surrounding(ConsumerInterceptor):
+    def __init__(self, name: str, seen: list[str], *, fails: bool = False) -> None:
+        self.name = name
+        self.seen = seen
+        self.fails = fails
+
+    @contextmanager
+    def around(self, reception: Reception) -> Iterator[None]:
+        if self.fails:
+            raise ValueError("no")
+        self.seen.append(f"{self.name} {reception.operation} {len(reception.messages)} {reception.group}")
+        yield
+        self.seen.append(f"{self.name} out")
+
+
+def test_what_is_around_is_left_in_reverse() -> None:
+    seen: list[str] = []
+    with around([Surrounding("a", seen), ConsumerInterceptor(), Surrounding("b", seen)], "process", [MESSAGE], "g"):
+        seen.append("within")
+    assert seen == ["a process 1 g", "b process 1 g", "within", "b out", "a out"]
+    with around([], "receive", [MESSAGE], "g"):
+        pass
+
+
+def test_what_was_entered_is_left_when_the_next_fails() -> None:
+    seen: list[str] = []
+    both = [Surrounding("a", seen), Surrounding("b", seen, fails=True)]
+    with pytest.raises(ValueError, match="no"):
+        around(both, "process", [MESSAGE], "g")
+    assert seen == ["a process 1 g", "a out"]

@@ -10,7 +10,7 @@ from openmessaging.model.spi import Capability
 from openmessaging.runtime.aio.extension import Extension
 from openmessaging.runtime.aio.lifecycle import Service
 from openmessaging.runtime.aio.primitives import Subscription
-from openmessaging.runtime.interceptor import ConsumerInterceptor
+from openmessaging.runtime.interceptor import ConsumerInterceptor, everywhere
 from openmessaging.runtime.membership import Membership
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Consumer(Service):
         self._access_point = access_point
         self._membership = membership
         self._bound: set[str] = set()
-        self._interceptors: list[ConsumerInterceptor] = []
+        self._interceptors: list[ConsumerInterceptor] = [*everywhere[1]]
 
     @property
     def group(self) -> str:

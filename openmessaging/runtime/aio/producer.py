@@ -24,7 +24,14 @@ from openmessaging.runtime.aio.prepared import Checker, Preparer, TransactionalR
 from openmessaging.runtime.aio.primitives import Driver, Future
 from openmessaging.runtime.aio.requesting import Requesting
 from openmessaging.runtime.aio.transaction import Transaction
-from openmessaging.runtime.interceptor import InterceptContext, ProducerInterceptor, logger, run_post, run_pre
+from openmessaging.runtime.interceptor import (
+    InterceptContext,
+    ProducerInterceptor,
+    everywhere,
+    logger,
+    run_post,
+    run_pre,
+)
 from openmessaging.runtime.outgoing import NamedPacker, Packer, new_message
 from openmessaging.runtime.prepared import CheckFunction, TransactionStateCheckListener, check_of, check_times
 from openmessaging.runtime.result import SendResult, SendResults
@@ -71,7 +78,7 @@ class Producer(Requesting):
         self._transaction_check = check_times(transaction_check or TransactionCheck())
         self._checker: Checker | None = None
         self._preparer: Preparer = None  # type: ignore[assignment] # there once started
-        self._interceptors: list[ProducerInterceptor] = []
+        self._interceptors: list[ProducerInterceptor] = [*everywhere[0]]
         self._plain = False
         self._outbox: Outbox = None  # type: ignore[assignment] # there once started, which `_plain` and checks ensure
 

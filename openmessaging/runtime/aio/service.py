@@ -31,7 +31,15 @@ from openmessaging.runtime.aio.primitives import (
 )
 from openmessaging.runtime.aio.staff import Job, Staff
 from openmessaging.runtime.aio.waits import Interrupted, Interruptible, as_stream, end_stream, in_scope
-from openmessaging.runtime.interceptor import ConsumerInterceptor, InterceptContext, logger, run_post, run_pre
+from openmessaging.runtime.interceptor import (
+    ConsumerInterceptor,
+    InterceptContext,
+    around,
+    everywhere,
+    logger,
+    run_post,
+    run_pre,
+)
 from openmessaging.runtime.membership import Membership
 from openmessaging.runtime.rpc import Request, answer_record, error_record, handed_request, opened_request
 from openmessaging.runtime.serving import Arrived, Cancelled, Running, Statistics
@@ -74,7 +82,7 @@ class ServiceEndpoint(Service):
         self._membership = membership
         self._handler = handler
         self._grace = grace
-        self._interceptors: list[ConsumerInterceptor] = []
+        self._interceptors: list[ConsumerInterceptor] = [*everywhere[1]]
         self._invisible_time = membership.config.invisible_time
 
     def add_interceptor(self, interceptor: ConsumerInterceptor) -> None:
@@ -113,7 +121,8 @@ class ServiceEndpoint(Service):
         try:
             refused = await self._refusal(request, running.arrived)
             if refused is None:
-                await self._handle(request, running, waits)
+                with around(self._interceptors, "process", [request], self.group):
+                    await self._handle(request, running, waits)
             elif refused:
                 await self._refuse(request, refused)
             self._ack(running)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from openmessaging.model.errors import unsupported
 from openmessaging.model.spi import Capability
-from openmessaging.runtime.interceptor import ConsumerInterceptor
+from openmessaging.runtime.interceptor import ConsumerInterceptor, everywhere
 from openmessaging.runtime.membership import Membership
 from openmessaging.runtime.threads.extension import Extension
 from openmessaging.runtime.threads.lifecycle import Service
@@ -26,7 +26,7 @@ class Consumer(Service):
         self._access_point = access_point
         self._membership = membership
         self._bound: set[str] = set()
-        self._interceptors: list[ConsumerInterceptor] = []
+        self._interceptors: list[ConsumerInterceptor] = [*everywhere[1]]
 
     @property
     def group(self) -> str:

@@ -18,7 +18,14 @@ from openmessaging.model.key_value import PropertyValue
 from openmessaging.model.message import Message, Record, body_too_large
 from openmessaging.model.spi import Capability
 from openmessaging.model.transaction import TransactionCheck
-from openmessaging.runtime.interceptor import InterceptContext, ProducerInterceptor, logger, run_post, run_pre
+from openmessaging.runtime.interceptor import (
+    InterceptContext,
+    ProducerInterceptor,
+    everywhere,
+    logger,
+    run_post,
+    run_pre,
+)
 from openmessaging.runtime.outgoing import NamedPacker, Packer, new_message
 from openmessaging.runtime.prepared import CheckFunction, TransactionStateCheckListener, check_of, check_times
 from openmessaging.runtime.result import SendResult, SendResults
@@ -72,7 +79,7 @@ class Producer(Requesting):
         self._transaction_check = check_times(transaction_check or TransactionCheck())
         self._checker: Checker | None = None
         self._preparer: Preparer = None  # type: ignore[assignment] # there once started
-        self._interceptors: list[ProducerInterceptor] = []
+        self._interceptors: list[ProducerInterceptor] = [*everywhere[0]]
         self._plain = False
         self._outbox: Outbox = None  # type: ignore[assignment] # there once started, which `_plain` and checks ensure
 

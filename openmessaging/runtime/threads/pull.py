@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from openmessaging.model.errors import error
 from openmessaging.model.message import Message
-from openmessaging.runtime.interceptor import run_post, run_pre
+from openmessaging.runtime.interceptor import NOTHING, around, run_post, run_pre
 from openmessaging.runtime.lease import DeliveryOrigin, Settler
 from openmessaging.runtime.membership import Membership
 from openmessaging.runtime.receipt import MessageReceipt
@@ -178,15 +178,20 @@ class PullConsumer(Consumer):
     def _intercept(self, messages: Sequence[ReceivedMessage]) -> None:
         """Run the hooks; a message that a hook refuses is given back as failed, and the error goes to the caller."""
         interceptors = self._interceptors
-        for index, message in enumerate(messages):
-            try:
-                context = run_pre(interceptors, PRE_RECEIVE, message)
-            except Exception as failure:
-                message.lease.nack((message.leased_offset,), None, f"{type(failure).__name__}: {failure}")
-                for other in [*messages[:index], *messages[index + 1 :]]:
+        at = 0
+        try:
+            with around(interceptors, "receive", messages, self.group) if messages else NOTHING:
+                while at < len(messages):
+                    context = run_pre(interceptors, PRE_RECEIVE, messages[at])
+                    run_post(interceptors, POST_RECEIVE, messages[at], context)
+                    at += 1
+        except Exception as failure:
+            refused = messages[min(at, len(messages) - 1)]
+            refused.lease.nack((refused.leased_offset,), None, f"{type(failure).__name__}: {failure}")
+            for other in messages:
+                if other is not refused:
                     other.lease.release((other.leased_offset,))
-                raise
-            run_post(interceptors, POST_RECEIVE, message, context)
+            raise
 
     def _settler(self, receipt: MessageReceipt) -> Settler:
         self._require_started()

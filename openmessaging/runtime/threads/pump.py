@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.context import ListenerContext
-from openmessaging.runtime.interceptor import InterceptContext, logger, run_post, run_pre
+from openmessaging.runtime.interceptor import InterceptContext, around, logger, run_post, run_pre
 from openmessaging.runtime.lease import Lease, leased
 from openmessaging.runtime.threads.primitives import Event, Fetching, Periodic, Subscription, Task, call, sleep
 from openmessaging.runtime.threads.received import ReceivedMessage, by_lease, received
@@ -138,12 +138,16 @@ class Pump:
         contexts: list[InterceptContext] = []
         interceptors = self._consumer.interceptors()
         try:
-            contexts.extend(run_pre(interceptors, PRE_RECEIVE, message) for message in unit)
-            self._listen(unit, contexts)
-        except Exception as failure:
+            with around(interceptors, "process", unit, self._consumer.group):
+                try:
+                    contexts.extend(run_pre(interceptors, PRE_RECEIVE, message) for message in unit)
+                    self._listen(unit, contexts)
+                except Exception as failure:
+                    fail(unit, failure)
+                    for message, context in zip(unit, contexts, strict=False):
+                        run_post(interceptors, ON_ERROR, message, context, failure)
+        except Exception as failure:  # of what is around
             fail(unit, failure)
-            for message, context in zip(unit, contexts, strict=False):
-                run_post(interceptors, ON_ERROR, message, context, failure)
         except BaseException:
             give_back(unit)
             raise

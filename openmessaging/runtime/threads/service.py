@@ -20,7 +20,15 @@ from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.mail import Handed, Mail, MailKind
 from openmessaging.model.message import Record
 from openmessaging.runtime import wall
-from openmessaging.runtime.interceptor import ConsumerInterceptor, InterceptContext, logger, run_post, run_pre
+from openmessaging.runtime.interceptor import (
+    ConsumerInterceptor,
+    InterceptContext,
+    around,
+    everywhere,
+    logger,
+    run_post,
+    run_pre,
+)
 from openmessaging.runtime.membership import Membership
 from openmessaging.runtime.rpc import Request, answer_record, error_record, handed_request, opened_request
 from openmessaging.runtime.serving import Arrived, Cancelled, Running, Statistics
@@ -75,7 +83,7 @@ class ServiceEndpoint(Service):
         self._membership = membership
         self._handler = handler
         self._grace = grace
-        self._interceptors: list[ConsumerInterceptor] = []
+        self._interceptors: list[ConsumerInterceptor] = [*everywhere[1]]
         self._invisible_time = membership.config.invisible_time
 
     def add_interceptor(self, interceptor: ConsumerInterceptor) -> None:
@@ -114,7 +122,8 @@ class ServiceEndpoint(Service):
         try:
             refused = self._refusal(request, running.arrived)
             if refused is None:
-                self._handle(request, running, waits)
+                with around(self._interceptors, "process", [request], self.group):
+                    self._handle(request, running, waits)
             elif refused:
                 self._refuse(request, refused)
             self._ack(running)
