@@ -8,6 +8,8 @@ from collections import OrderedDict
 from openmessaging.system.disk import Disk, File
 
 BLOCK_BYTES = 128 * 1024
+TAIL_BYTES = 8 * 1024
+"""How much is read of the block that is still being written."""
 BLOCKS = 64
 OPEN_FILES = 64
 

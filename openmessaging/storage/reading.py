@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from openmessaging.model.errors import OMSRuntimeException, error
-from openmessaging.storage.cache import BLOCK_BYTES, BlockCache, OpenFiles
+from openmessaging.storage.cache import BLOCK_BYTES, TAIL_BYTES, BlockCache, OpenFiles
 from openmessaging.storage.interface import SegmentInfo, StoredEntry
 from openmessaging.storage.segment.format import (
     ENTRY_HEADER_BYTES,
@@ -218,8 +218,12 @@ class ReadableLog:
         block = self._blocks.get((base, block_number), wanted - start)
         if block is None:
             limit = min(start + BLOCK_BYTES, end, self._written)
-            block = self._from_file(segments.all[number], start, limit - start)
-            self._blocks.put((base, block_number), block)
+            if limit == self._written:  # it grows: what was read of it would be read again with the next entry
+                start, limit = position, min(limit, max(wanted, position + TAIL_BYTES))
+                block = self._from_file(segments.all[number], start, limit - start)
+            else:
+                block = self._from_file(segments.all[number], start, limit - start)
+                self._blocks.put((base, block_number), block)
         self._recent = (start, start + len(block), block)
         piece = block[position - start : wanted - start]
         return piece if wanted == position + size else piece + self._cached(wanted, position + size - wanted)

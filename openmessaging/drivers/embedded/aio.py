@@ -327,20 +327,37 @@ async def _until(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
     while True:
-        arrived = asyncio.Event()
-        wake = partial(call_in, loop, arrived.set)
+        arrived: asyncio.Future[bool] = loop.create_future()
+        wake = partial(_wake, loop, arrived)
         found = take(wake)
         if found:
             return found
         if found is None and loop.time() < deadline:
             await asyncio.sleep(0)
             continue
+        timer = loop.call_at(deadline, _set, arrived, False)
         try:
-            async with asyncio.timeout_at(deadline):
-                await arrived.wait()
-        except TimeoutError:
-            forget(wake)
-            return []
+            if not await arrived:
+                forget(wake)
+                return []
         except BaseException:
             forget(wake)
             raise
+        finally:
+            timer.cancel()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[bool]) -> None:
+    try:
+        here = asyncio.get_running_loop() is loop
+    except RuntimeError:  # a thread without a loop
+        here = False
+    if here:
+        _set(arrived, True)  # who waits goes on in the next turn; nothing has to be woken for it
+    else:
+        call_in(loop, _set, arrived, True)
+
+
+def _set(future: asyncio.Future[bool], value: bool) -> None:
+    if not future.done():
+        future.set_result(value)
