@@ -109,7 +109,7 @@ def test_sends_of_one_turn_share_a_sync(tmp_path):
 def test_a_slow_disk_never_holds_up_the_loop(tmp_path):
     async def work(driver):
         await driver.send([outgoing(driver, "first")])
-        driver._runner.committer._recent_worst = 1.0
+        driver.runner.committer._recent_worst = 1.0
         disk.gate.clear()
         sending = asyncio.ensure_future(driver.send([outgoing(driver, "second")]))
         await asyncio.to_thread(disk.arrived.wait, 10)
@@ -151,7 +151,7 @@ def test_a_cancelled_send_is_not_made_and_the_others_are(tmp_path):
 def test_a_send_cancelled_while_it_is_written_may_be_there(tmp_path):
     async def work(driver):
         await driver.send([outgoing(driver, "first")])
-        driver._runner.committer._recent_worst = 1.0
+        driver.runner.committer._recent_worst = 1.0
         disk.gate.clear()
         sending = asyncio.ensure_future(driver.send([outgoing(driver, "second")]))
         await asyncio.to_thread(disk.arrived.wait, 10)
@@ -171,7 +171,7 @@ def test_a_failed_sync_reaches_every_sender(slow):
     async def work(driver):
         await driver.send([outgoing(driver, "a")])
         if slow:
-            driver._runner.committer._recent_worst = 1.0
+            driver.runner.committer._recent_worst = 1.0
         disk.fail_sync_in = 1
         results = await asyncio.gather(
             *(driver.send([outgoing(driver, f"{number}")]) for number in range(3)), return_exceptions=True
@@ -190,7 +190,7 @@ def test_fetch_and_read_wait(tmp_path):
         subscription = await driver.subscribe(SPEC)
         fetching = asyncio.ensure_future(subscription.fetch(10, 1 << 20, 20))
         reading = asyncio.ensure_future(driver.read(QUEUE, 0, 0, 10, 20))
-        await wait_for(lambda: driver._runner.receivers.waiting and driver._runner.readers.waiting)
+        await wait_for(lambda: driver.runner.receivers.waiting and driver.runner.readers.waiting)
         await asyncio.to_thread(driver._blocking.send, [outgoing(driver, "a")])
         assert bodies(await fetching) == bodies(await reading) == ["a"]
 
@@ -201,17 +201,17 @@ def test_a_cancelled_fetch_loses_nothing(tmp_path):
     async def work(driver):
         subscription = await driver.subscribe(SPEC)
         fetching = asyncio.ensure_future(subscription.fetch(10, 1 << 20, 20))
-        await wait_for(lambda: driver._runner.receivers.waiting)
+        await wait_for(lambda: driver.runner.receivers.waiting)
         fetching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await fetching
-        assert driver._runner.receivers.waiting == {}
+        assert driver.runner.receivers.waiting == {}
         await driver.send([outgoing(driver, "a")])
         (delivery,) = await subscription.fetch(10, 1 << 20, 0)
         assert delivery.attempt == 1
 
         fetching = asyncio.ensure_future(subscription.fetch(10, 1 << 20, 20))
-        await wait_for(lambda: driver._runner.receivers.waiting)
+        await wait_for(lambda: driver.runner.receivers.waiting)
         await driver.send([outgoing(driver, "b")])
         fetching.cancel()  # woken and cancelled, in whatever order
         await asyncio.wait([fetching])
@@ -228,7 +228,7 @@ def test_closing_ends_every_wait_with_1503(tmp_path):
             asyncio.ensure_future(subscription.fetch(10, 1 << 20, 60)),
             asyncio.ensure_future(driver.read(QUEUE, 0, 0, 10, 60)),
         ]
-        await wait_for(lambda: driver._runner.receivers.waiting and driver._runner.readers.waiting)
+        await wait_for(lambda: driver.runner.receivers.waiting and driver.runner.readers.waiting)
         await driver.close()
         assert [await code_of(wait) for wait in waits] == [1503, 1503]
         assert await code_of(driver.send([outgoing(driver, "a")])) == 1503
@@ -248,7 +248,7 @@ def test_a_loop_that_is_gone_holds_up_nobody(tmp_path):
     async def prepare():
         await driver.send([outgoing(driver, "first")])
         await driver.subscribe(SPEC)
-        driver._runner.committer._recent_worst = 1.0
+        driver.runner.committer._recent_worst = 1.0
         disk.gate.clear()
         driver._sender().send([outgoing(driver, "left behind")])
         await asyncio.sleep(0)
@@ -273,7 +273,7 @@ def test_a_loop_that_is_gone_holds_up_nobody(tmp_path):
 
 class _Store:
     def __init__(self, driver):
-        self.runner = driver._runner
+        self.runner = driver.runner
 
 
 async def sent(driver, batch):

@@ -28,7 +28,7 @@ def test_both_faces_share_one_store_and_the_last_one_closes_it(factory, tmp_path
 
     async def other():
         driver = await factory.open(at(tmp_path / ".." / tmp_path.name), {})
-        assert driver._runner is one.runner
+        assert driver.runner is one.runner
         await driver.close()
         await driver.close()
 

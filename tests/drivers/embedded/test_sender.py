@@ -18,7 +18,7 @@ def test_a_lone_sender_stores_within_the_call_until_others_come(tmp_path):
             await sent(driver, outgoing(driver, "a"))
         placement = driver.send_now(outgoing(driver, "b"))
         assert placement is not None
-        assert (placement.base_offset, driver._runner.engine.partitions[1].visible) == (8, 9)
+        assert (placement.base_offset, driver.runner.engine.partitions[1].visible) == (8, 9)
         assert driver.send_now(outgoing(driver, "c")) is None  # one per turn
         await asyncio.sleep(0)
         assert driver.send_now(outgoing(driver, "c")) is None  # and not again before it has been alone for a while
