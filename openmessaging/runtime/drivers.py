@@ -17,6 +17,8 @@ BUILT_IN = {
     "embedded": "openmessaging.drivers.embedded:driver",
     "memory": "openmessaging.drivers.embedded:driver",
     "oms": "openmessaging.drivers.oms:driver",
+    "http": "openmessaging.drivers.http:driver",
+    "https": "openmessaging.drivers.http:driver",
 }
 """The same entry points as this package declares, known without searching what is installed (20 ms)."""
 

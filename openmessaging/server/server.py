@@ -12,6 +12,7 @@ from openmessaging.server.connection import Broker, Connection
 from openmessaging.server.metrics import Metrics
 from openmessaging.server.requests import Driver
 from openmessaging.server.security import Security
+from openmessaging.server.sessions import Sessions
 from openmessaging.server.settings import Limits
 
 
@@ -35,7 +36,9 @@ class Server:
         security: Security | None = None,
     ) -> None:
         self.security = security or Security()
-        self._broker = Broker(driver, limits or Limits(), now_ms, metrics or Metrics(), self.security)
+        self.broker = Broker(driver, limits or Limits(), now_ms, metrics or Metrics(), self.security)
+        """What its connections share, those that come in by other ways too."""
+        self.sessions = Sessions(self.broker)
         self._listeners: list[asyncio.Server] = []
         self._paths: list[str] = []
 
@@ -43,12 +46,12 @@ class Server:
         """Listen on TCP; returns the port. Raises OSError."""
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(
-            lambda: Connection(self._broker),
+            lambda: Connection(self.broker),
             host,
             port,
             ssl=tls,
             backlog=1024,
-            ssl_handshake_timeout=self._broker.limits.handshake if tls is not None else None,
+            ssl_handshake_timeout=self.broker.limits.handshake if tls is not None else None,
         )
         self._listeners.append(listener)
         chosen: int = listener.sockets[0].getsockname()[1]
@@ -60,7 +63,7 @@ class Server:
             os.unlink(path)
         before = os.umask(0o177)
         try:
-            listener = await asyncio.get_running_loop().create_unix_server(lambda: Connection(self._broker), path)
+            listener = await asyncio.get_running_loop().create_unix_server(lambda: Connection(self.broker), path)
         finally:
             os.umask(before)
         self._listeners.append(listener)
@@ -69,20 +72,20 @@ class Server:
     @property
     def connections(self) -> int:
         """How many clients there are."""
-        return len(self._broker.connections)
+        return len(self.broker.connections)
 
     def drain(self) -> None:
         """Take no new clients, hand out no more messages, ask clients to go elsewhere. What they have can be settled
         until the end."""
-        if self._broker.draining:
+        if self.broker.draining:
             return
-        self._broker.draining = True
+        self.broker.draining = True
         for listener in self._listeners:
             listener.close()
         for path in self._paths:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-        for connection in list(self._broker.connections):
+        for connection in list(self.broker.connections):
             connection.drain()
 
     async def close(self, grace: float = 5.0) -> None:
@@ -90,9 +93,10 @@ class Server:
         self.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
-                while any(each.storing for each in self._broker.connections):
-                    self._broker.stored.clear()
-                    await self._broker.stored.wait()
+                while any(each.storing for each in self.broker.connections):
+                    self.broker.stored.clear()
+                    await self.broker.stored.wait()
         await asyncio.sleep(0)  # what was answered in this turn is written at its end
-        for connection in list(self._broker.connections):
+        for connection in list(self.broker.connections):
             connection.close()
+        await self.sessions.close()

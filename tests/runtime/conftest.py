@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.firewall import without_websockets
+from tests.http_stub import serving_http
 from tests.servers import serving
 
 
@@ -20,16 +22,25 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-@pytest.fixture(params=["memory", "embedded", "oms"])
+@pytest.fixture(params=["memory", "embedded", "oms", "http", "requests"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A store of this test alone: in memory, in a directory, and behind a server."""
     if request.param == "memory":
         yield f"oms:memory:{uuid.uuid4().hex}"
     elif request.param == "embedded":
         yield f"oms:embedded://{tmp_path}/store"
-    else:
+    elif request.param == "oms":
         with serving(f"oms:memory:{uuid.uuid4().hex}") as server:
             yield server.url
+    else:
+        if request.param == "requests" and "random_moments" in request.node.name:
+            pytest.skip("cancels faster than a request is answered")
+        with serving_http(f"oms:memory:{uuid.uuid4().hex}") as server:
+            if request.param == "http":
+                yield f"oms:http://127.0.0.1:{server.http_port}/test"
+            else:
+                with without_websockets(server.http_port) as port:
+                    yield f"oms:http://127.0.0.1:{port}/test"
 
 
 @pytest.fixture

@@ -22,19 +22,17 @@ from openmessaging.drivers.turns import call_all
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.mail import Mail
 from openmessaging.model.spi import OutgoingBatch, Placement
-from openmessaging.wire import Hello, Kind, Letter, Placed, Result
+from openmessaging.wire import Kind, Letter, Placed, Result
 from openmessaging.wire.bodies import LeaseOf
 from openmessaging.wire.operations import READS, operation
 from openmessaging.wire.pieces import send_pieces
 
 logger = logging.getLogger("openmessaging.driver")
 Connect = Callable[[Callable[[], Link]], Awaitable[Link]]
-"""Makes a connection, to one host or another. Raises OSError."""
+"""Makes a connection, to one host or another, and opens it. Raises OSError, and what the server refuses with."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 2.0
 """Seconds between attempts to connect: doubled each time, and drawn between half of it and all."""
-HELLO_TIMEOUT = 5.0
-"""Seconds for the server's first answer."""
 PATIENCE = 30.0
 """Seconds without a connection after which calls and sends fail."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -62,9 +60,8 @@ class Sending(msgspec.Struct, eq=False):
 class Channel:
     """See the module."""
 
-    def __init__(self, connect: Connect, hello: Hello, random: random.Random) -> None:
+    def __init__(self, connect: Connect, random: random.Random) -> None:
         self._connect = connect
-        self._hello = hello
         self._random = random
         self._loop = asyncio.get_running_loop()
         self.link: Link | None = None
@@ -91,7 +88,6 @@ class Channel:
         link = await self._connect(lambda: Link(self._lost, self._mail, self._leave))
         self._opening = link
         try:
-            await link.open(self._hello, HELLO_TIMEOUT)
             for each in list(self._resumed):
                 await each.resume()
         except BaseException:

@@ -1,4 +1,4 @@
-"""Opening connections to a server: one host after the other, over TCP, TLS or a Unix socket."""
+"""Opening connections to a server: one host after the other, over TCP or TLS."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import os
 import random
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from openmessaging.drivers.oms.channel import Channel
 from openmessaging.drivers.oms.driver import OmsDriver
 from openmessaging.drivers.oms.link import Link, hello
 from openmessaging.model.access_point import AccessPoint
-from openmessaging.model.errors import error
+from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.wire import Hello
 
 CONNECT_TIMEOUT = 5.0
 """Seconds for a connection to one host."""
+Dial = Callable[[Callable[[], Link], Hello, str, int], Awaitable[Link]]
+"""Connects to a host and port and opens the link. Raises OSError, and what the server refuses with."""
 
 
 class OmsFactory:
@@ -28,45 +31,50 @@ class OmsFactory:
 
         Raises OMSRuntimeException 10000 when no host can be reached, 1401 when the server does not know the account.
         """
-        first = hello(
-            f"{socket.gethostname()}:{os.getpid()}",
-            access_point.account_id or "",
-            str(attributes.get("ACCOUNT_KEY", "")),
-            access_point.region or "",
-        )
-        hosts = _Hosts(access_point.addresses, _tls(attributes.get("TLS")))
-        channel = Channel(hosts, first, random.SystemRandom())
-        try:
-            await channel.open()
-        except OSError as cause:
-            raise error(10000, f"{access_point.url}: {cause}", next_step="Start it: oms serve") from cause
-        return OmsDriver(channel)
+        tls = attributes.get("TLS")
+        context = tls if isinstance(tls, ssl.SSLContext) or not tls else ssl.create_default_context()
+
+        async def dial(make: Callable[[], Link], first: Hello, host: str, port: int) -> Link:
+            loop = asyncio.get_running_loop()
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                _, link = await loop.create_connection(make, host, port, ssl=context or None)
+            await link.open(first)
+            return link
+
+        return OmsDriver(await connect(access_point, attributes, dial))
+
+
+async def connect(access_point: AccessPoint, attributes: dict[str, Any], dial: Dial) -> Channel:
+    """A channel to the hosts of an access point. Raises as `OmsFactory.open`."""
+    first = hello(
+        f"{socket.gethostname()}:{os.getpid()}",
+        access_point.account_id or "",
+        str(attributes.get("ACCOUNT_KEY", "")),
+        access_point.region or "",
+    )
+    channel = Channel(_Hosts(access_point.addresses, first, dial), random.SystemRandom())
+    try:
+        await channel.open()
+    except OSError as cause:
+        step = "Start it: oms serve"
+        raise error(10000, f"{access_point.url}: {cause or 'no answer'}", next_step=step) from cause
+    return channel
 
 
 class _Hosts:
     """Connects to the hosts in turn, beginning with the one that worked last."""
 
-    def __init__(self, addresses: list[tuple[str, int]], tls: ssl.SSLContext | None) -> None:
+    def __init__(self, addresses: list[tuple[str, int]], first: Hello, dial: Dial) -> None:
         self._addresses = list(addresses)
-        self._tls = tls
+        self._first = first
+        self._dial = dial
 
     async def __call__(self, make: Callable[[], Link]) -> Link:
-        loop = asyncio.get_running_loop()
-        failure: OSError = ConnectionError("no host was given")
+        failure: OSError | OMSRuntimeException = ConnectionError("no host was given")
         for _ in range(len(self._addresses)):
-            host, port = self._addresses[0]
             try:
-                async with asyncio.timeout(CONNECT_TIMEOUT):
-                    _, link = await loop.create_connection(make, host, port, ssl=self._tls)
-            except OSError as cause:  # TimeoutError is one
+                return await self._dial(make, self._first, *self._addresses[0])
+            except (OSError, OMSRuntimeException) as cause:  # TimeoutError is an OSError
                 failure = cause
                 self._addresses.append(self._addresses.pop(0))
-            else:
-                return link
         raise failure
-
-
-def _tls(given: Any) -> ssl.SSLContext | None:
-    if not given:
-        return None
-    return given if isinstance(given, ssl.SSLContext) else ssl.create_default_context()

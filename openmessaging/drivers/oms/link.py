@@ -28,6 +28,8 @@ logger = logging.getLogger("openmessaging.driver")
 Answered = Callable[[Any, BaseException | None], object]
 """Called once: with the body of the answer, or with the error that it was; a ConnectionError when none can come."""
 _FIRST_FRAME_BYTES = 1 << 20
+HELLO_TIMEOUT = 5.0
+"""Seconds for the server's first answer."""
 
 
 class Link(Framed):
@@ -72,17 +74,19 @@ class Link(Framed):
         """The server's clock, about: ms since the epoch, as it was at the beginning and has gone on since."""
         return self.welcome.now_ms + int((self._loop.time() - self._opened_at) * 1000)
 
-    async def open(self, hello: Hello, timeout: float) -> None:
-        """Say HELLO and wait for the answer. Raises what the server refuses with, and 1410."""
+    async def open(self, hello: Hello) -> None:
+        """Say HELLO and wait for the answer. Raises what the server refuses with, 1410 without an answer."""
         welcomed: asyncio.Future[Welcome] = self._loop.create_future()
 
         self.ask(Kind.HELLO, partial(settle, welcomed), hello.encoded())
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(HELLO_TIMEOUT):
                 self.welcome = await welcomed
         except TimeoutError:
-            self._transport.abort()
             raise error(1410, "the server did not answer HELLO", next_step="Check that it is an oms server") from None
+        finally:
+            if not self.welcome:
+                self._transport.abort()
         self._opened_at = self._loop.time()
         self._reader.max_bytes = self.welcome.max_frame_bytes
         self._beat_every(self.welcome.heartbeat_ms / 1000)
@@ -92,7 +96,8 @@ class Link(Framed):
     def connection_lost(self, failure: Exception | None) -> None:
         """Nothing comes any more: tell whoever waits."""
         super().connection_lost(failure)
-        reason = self._refused or ConnectionResetError(f"the server hung up: {failure or 'no reason given'}")
+        refused = failure if isinstance(failure, OMSRuntimeException) else self._refused
+        reason = refused or ConnectionResetError(f"the server hung up: {failure or 'no reason given'}")
         asked, self._asked = self._asked, {}
         for answered in asked.values():
             answered(None, reason)

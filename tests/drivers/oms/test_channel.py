@@ -1,7 +1,6 @@
 """A driver whose connections break: nothing is lost, nothing is stored twice, calls say what they know."""
 
 import asyncio
-import contextlib
 import random
 import signal
 import subprocess
@@ -12,65 +11,16 @@ from pathlib import Path
 import pytest
 
 import openmessaging as oms
-from openmessaging.drivers.oms import channel
+from openmessaging.drivers.oms import channel, link
 from openmessaging.model.errors import OMSRuntimeException
+from tests.firewall import Between
 from tests.servers import serving
-
-
-class Tearing:
-    """A proxy that passes bytes on, and tears connections in two: at a random byte, or all at once."""
-
-    def __init__(self, port: int, chance: random.Random) -> None:
-        self.target = port
-        self.chance = chance
-        self.writers: set[asyncio.StreamWriter] = set()
-        self.torn = 0
-
-    async def __aenter__(self) -> "Tearing":
-        self.server = await asyncio.start_server(self.pass_on, "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.server.close()
-        self.tear()
-
-    def tear(self) -> None:
-        for writer in self.writers:
-            writer.transport.abort()
-        self.writers.clear()
-
-    async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            inner_reader, inner = await asyncio.open_connection("127.0.0.1", self.target)
-            self.writers |= {writer, inner}
-            left = self.chance.randrange(200, 20_000)
-
-            async def one_way(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-                nonlocal left
-                while data := await source.read(1 << 16):
-                    part = data[:left]
-                    left -= len(part)
-                    sink.write(part)
-                    await sink.drain()
-                    if left <= 0:
-                        self.torn += 1
-                        break
-
-            ways = [asyncio.ensure_future(one_way(reader, inner)), asyncio.ensure_future(one_way(inner_reader, writer))]
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            inner.transport.abort()
-        writer.transport.abort()
-        self.writers.discard(writer)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_connections_that_tear_at_any_byte(tmp_path: Path, seed: int) -> None:
     async def work(port: int) -> None:
-        async with Tearing(port, random.Random(seed)) as proxy:
+        async with Between(port, random.Random(seed)) as proxy:
             url = f"oms:oms://127.0.0.1:{proxy.port}/test"
             received: Counter[bytes] = Counter()
             total = 400
@@ -196,6 +146,20 @@ def test_the_next_host_is_taken(tmp_path: Path, unused_port: int) -> None:
         url = f"oms:oms://127.0.0.1:{unused_port},127.0.0.1:{port}/test"
         async with oms.connect(url) as access_point, access_point.create_producer() as producer:
             assert (await producer.send(producer.create_message("orders", b"x"))).offset == 0
+
+    with serving(f"oms:embedded://{tmp_path}/store") as server:
+        asyncio.run(work(server.port))
+
+
+def test_a_host_that_does_not_answer_is_left_for_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "HELLO_TIMEOUT", 0.2)
+
+    async def work(port: int) -> None:
+        silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        url = f"oms:oms://127.0.0.1:{silent.sockets[0].getsockname()[1]},127.0.0.1:{port}/test"
+        async with oms.connect(url) as access_point, access_point.create_producer() as producer:
+            assert (await producer.send(producer.create_message("orders", b"x"))).offset == 0
+        silent.close()
 
     with serving(f"oms:embedded://{tmp_path}/store") as server:
         asyncio.run(work(server.port))

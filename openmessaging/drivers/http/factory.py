@@ -1,0 +1,157 @@
+"""Opening connections through HTTP: a WebSocket, or requests where none gets through."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import ssl
+from base64 import b64encode
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from openmessaging.drivers.oms.channel import Channel
+from openmessaging.drivers.oms.driver import OmsDriver
+from openmessaging.drivers.oms.factory import CONNECT_TIMEOUT, connect
+from openmessaging.drivers.oms.link import Link
+from openmessaging.model.access_point import AccessPoint
+from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.transport.tunnel import Tunnel
+from openmessaging.wire import Hello
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from openmessaging.drivers.http.carriers import Carrier
+
+logger = logging.getLogger("openmessaging.driver")
+PATH = "/v1/native"
+HANG_UP_TIMEOUT = 1.0
+"""Seconds to say farewell."""
+
+
+class Blocked(Exception):
+    """No WebSocket gets through to a server that can be reached."""
+
+
+class HttpFactory:
+    """Opens drivers on servers behind HTTP."""
+
+    async def open(self, access_point: AccessPoint, attributes: dict[str, Any]) -> HttpDriver:
+        """Connect. `attributes`: `ACCOUNT_KEY` is the account's key, or a token where the URL names no account; `TLS`
+        an `ssl.SSLContext` in place of the system's. Proxies are taken from HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+
+        Raises OMSRuntimeException 10000 when no host can be reached, 1401 when the server does not know the account.
+        """
+        try:
+            dial = _Dial(access_point, attributes)
+        except ImportError as cause:
+            step = 'Install it: pip install "openmessaging[http]"'
+            raise error(10000, f"{access_point.url}: {cause.name} is not installed", next_step=step) from cause
+        return HttpDriver(await connect(access_point, attributes, dial), dial)
+
+
+class HttpDriver(OmsDriver):
+    """A server behind HTTP."""
+
+    def __init__(self, channel: Channel, dial: _Dial) -> None:
+        super().__init__(channel)
+        self._dial = dial
+
+    async def close(self) -> None:
+        """Hang up, and let the server know."""
+        await super().close()
+        await self._dial.close()
+
+
+class _Dial:
+    """Connects to a host; remembers which of them no WebSocket gets through to."""
+
+    def __init__(self, access_point: AccessPoint, attributes: dict[str, Any]) -> None:
+        from openmessaging.drivers.http import carriers
+
+        self._carriers = carriers
+        self._scheme = access_point.driver
+        tls = attributes.get("TLS")
+        self._tls: ssl.SSLContext | bool = tls if isinstance(tls, ssl.SSLContext) else True
+        key = attributes.get("ACCOUNT_KEY")
+        self._headers: dict[str, str] = {}
+        if access_point.account_id:
+            pair = f"{access_point.account_id}:{key or ''}".encode()
+            self._headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
+        elif key:
+            self._headers["Authorization"] = f"Bearer {key}"
+        self._plain: set[tuple[str, int]] = set()
+        self._carrying: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, make: Callable[[], Link], first: Hello, host: str, port: int) -> Link:
+        """See `openmessaging.drivers.oms.factory.Dial`."""
+        url = f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
+        if (host, port) not in self._plain:
+            try:
+                return await self._websocket(make(), first, url)
+            except Blocked as cause:
+                logger.info("no WebSocket to %s (%s): plain requests from now on", url, cause)
+        link = await self._requests(make(), first, url)
+        self._plain.add((host, port))
+        return link
+
+    async def close(self) -> None:
+        """Wait until what was told has been sent, within reason."""
+        if self._carrying:
+            await asyncio.wait(self._carrying, timeout=2 * HANG_UP_TIMEOUT)
+
+    def _session(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+        connector = aiohttp.TCPConnector(ssl=self._tls)
+        return aiohttp.ClientSession(connector=connector, headers=self._headers, timeout=timeout, trust_env=True)
+
+    async def _websocket(self, link: Link, first: Hello, url: str) -> Link:
+        """Raises Blocked when plain requests may get through."""
+        import aiohttp
+
+        session = self._session()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                socket = await session.ws_connect(url, max_msg_size=0)
+        except BaseException as cause:
+            await session.close()
+            if isinstance(cause, aiohttp.WSServerHandshakeError) and cause.status == 401:
+                raise self._carriers.unknown_account() from cause
+            if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+                raise
+            if isinstance(cause, aiohttp.ClientError | TimeoutError):
+                raise Blocked(str(cause) or "no answer") from cause
+            raise
+        try:
+            return await self._opened(link, first, session, self._carriers.WebSocket(socket))
+        except (ConnectionError, OMSRuntimeException) as cause:
+            if isinstance(cause, OMSRuntimeException) and cause.code != 1410:
+                raise
+            raise Blocked(f"it was opened, and nothing came: {cause}") from cause
+
+    async def _requests(self, link: Link, first: Hello, url: str) -> Link:
+        session = self._session()
+        carrier = self._carriers.Requests(session, f"{url}/{secrets.token_hex(16)}")
+        return await self._opened(link, first, session, carrier)
+
+    async def _opened(self, link: Link, first: Hello, session: aiohttp.ClientSession, carrier: Carrier) -> Link:
+        task = asyncio.get_running_loop().create_task(_carry(Tunnel(link), session, carrier))
+        self._carrying.add(task)
+        task.add_done_callback(self._carrying.discard)
+        await asyncio.sleep(0)  # the tunnel is there once the task has begun
+        await link.open(first)
+        return link
+
+
+async def _carry(tunnel: Tunnel, session: aiohttp.ClientSession, carrier: Carrier) -> None:
+    try:
+        await tunnel.run(carrier.receive, carrier.send)
+    finally:
+        with contextlib.suppress(OSError, OMSRuntimeException):
+            async with asyncio.timeout(HANG_UP_TIMEOUT):
+                await carrier.close()
+        await session.close()
