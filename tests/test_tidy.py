@@ -44,6 +44,8 @@ TESTED_WITH = {
     "transport/framed.py": "server/test_connection.py",
     "server/batches.py": "server/test_connection.py",
     "server/requests.py": "server/test_connection.py",
+    "server/http/native.py": "drivers/http/test_factory.py",
+    "drivers/http/carriers.py": "drivers/http/test_factory.py",
     "server/http/app.py": "server/http/test_queues.py",
     "server/http/table.py": "server/http/test_queues.py",
     "server/http/names.py": "server/http/test_queues.py",

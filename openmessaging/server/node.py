@@ -161,9 +161,9 @@ class Node:
         self.draining = True
         self.pulse.stop()
         grace = self.config.shutdown.grace
+        await self.server.close(grace)  # first: clients of the native protocol come through HTTP too
         if self.http is not None:
             await self.http.close(grace)
-        await self.server.close(grace)
         await self.driver.close()
         if self._watching is not None:
             self._watching.cancel()

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.firewall import without_websockets
-from tests.http_stub import serving_http
 from tests.servers import serving
 
 
@@ -24,7 +23,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture(params=["memory", "embedded", "oms", "http", "requests"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A store of this test alone: in memory, in a directory, and behind a server."""
+    """A store of this test alone: in memory, in a directory, behind a server, behind HTTP (WebSocket; requests)."""
     if request.param == "memory":
         yield f"oms:memory:{uuid.uuid4().hex}"
     elif request.param == "embedded":
@@ -35,11 +34,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     else:
         if request.param == "requests" and "random_moments" in request.node.name:
             pytest.skip("cancels faster than a request is answered")
-        with serving_http(f"oms:memory:{uuid.uuid4().hex}") as server:
+        with serving(f"oms:memory:{uuid.uuid4().hex}", http={"listen": "127.0.0.1:0"}) as server:
             if request.param == "http":
-                yield f"oms:http://127.0.0.1:{server.http_port}/test"
+                yield f"oms:{server.http}/test"
             else:
-                with without_websockets(server.http_port) as port:
+                with without_websockets(server.node.http.port) as port:
                     yield f"oms:http://127.0.0.1:{port}/test"
 
 

@@ -69,8 +69,11 @@ class _Dial:
     """Connects to a host; remembers which of them no WebSocket gets through to."""
 
     def __init__(self, access_point: AccessPoint, attributes: dict[str, Any]) -> None:
+        import aiohttp
+
         from openmessaging.drivers.http import carriers
 
+        self._aiohttp = aiohttp
         self._carriers = carriers
         self._scheme = access_point.driver
         tls = attributes.get("TLS")
@@ -103,16 +106,16 @@ class _Dial:
             await asyncio.wait(self._carrying, timeout=2 * HANG_UP_TIMEOUT)
 
     def _session(self) -> aiohttp.ClientSession:
-        import aiohttp
-
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
-        connector = aiohttp.TCPConnector(ssl=self._tls)
-        return aiohttp.ClientSession(connector=connector, headers=self._headers, timeout=timeout, trust_env=True)
+        timeout = self._aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+        connector = self._aiohttp.TCPConnector(ssl=self._tls)
+        session: aiohttp.ClientSession = self._aiohttp.ClientSession(
+            connector=connector, headers=self._headers, timeout=timeout, trust_env=True
+        )
+        return session
 
     async def _websocket(self, link: Link, first: Hello, url: str) -> Link:
         """Raises Blocked when plain requests may get through."""
-        import aiohttp
-
+        aiohttp = self._aiohttp
         session = self._session()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):

@@ -16,6 +16,7 @@ from openmessaging.server.http.signing_in import shown
 from openmessaging.server.http.table import Route, SocketRoute, Table, call
 from openmessaging.server.requests import Driver
 from openmessaging.server.security import Security
+from openmessaging.server.server import Server
 
 _PACKED = ("application/json", "application/problem+json", "application/msgpack", "text/", "application/javascript")
 
@@ -31,6 +32,11 @@ class Serving(Protocol):
     @property
     def security(self) -> Security:
         """Who may do what."""
+        ...
+
+    @property
+    def server(self) -> Server:
+        """The server of the native protocol, whose clients may come through HTTP."""
         ...
 
 
