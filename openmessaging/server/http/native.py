@@ -44,14 +44,14 @@ async def over_websocket(request: Request, socket: WebSocket) -> None:
             pass
         return message if isinstance(message, bytes) else b""
 
-    tunnel = Tunnel(Connection(request.app.node.server.broker), {"peername": (request.client, 0)})
+    tunnel = Tunnel(Connection(request.app.node.server.broker), _about(request))
     await tunnel.run(receive, socket.send)
 
 
 async def up(request: Request) -> Response:
     """Take a client's bytes; the first of a session open it."""
     sessions, name, at = request.app.node.server.sessions, request.params["session"], request.query.at
-    session = sessions.begin(name, {"peername": (request.client, 0)}) if at == 0 else _found(request)
+    session = sessions.begin(name, _about(request)) if at == 0 else _found(request)
     await session.put(at, await request.read_body(MAX_UP_BYTES))
     return Response(204)
 
@@ -68,6 +68,12 @@ async def end(request: Request) -> Response:
     """Hang up."""
     await _found(request).hang_up()
     return Response(204)
+
+
+def _about(request: Request) -> dict[str, object]:
+    """What a connection asks its transport about the client."""
+    about: dict[str, object] = {"peercert": request.peer, "sslcontext": request.scheme == "https" or None}
+    return about | {"peername": (request.client, 0)} if request.client else about
 
 
 def _found(request: Request) -> Session:
