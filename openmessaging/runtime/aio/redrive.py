@@ -27,7 +27,7 @@ _CONFIG = GroupConfig(invisible_time=3600.0, backoff=Backoff(max_delivery=1_000_
 Chosen = Callable[[Message], bool]
 
 
-async def letters(driver: Driver, queue: str, group: str) -> list[Message]:
+async def letters(driver: Driver, queue: str, group: str, maximum: int = MAX_LETTERS) -> list[Message]:
     """The dead letters of a group that were not sent back, the oldest first. Raises OMSDestinationException 1404."""
     name = (await driver.describe_group(queue, group)).dead_letter_queue
     try:
@@ -35,11 +35,11 @@ async def letters(driver: Driver, queue: str, group: str) -> list[Message]:
     except OMSDestinationException:
         return []
     if any(info.name == GROUP for info in groups):
-        return messages_of(await driver.peek(name, GROUP, MAX_LETTERS, MAX_LETTER_BYTES))
+        return messages_of(await driver.peek(name, GROUP, maximum, MAX_LETTER_BYTES))
     found: list[Message] = []
     for number, (offset, _) in enumerate((await driver.describe_queue(name)).offsets):
-        found += messages_of(await driver.read(name, number, offset, MAX_LETTERS))
-    return found
+        found += messages_of(await driver.read(name, number, offset, maximum))
+    return found[:maximum]
 
 
 class Redrive:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Coroutine, Iterable
+from typing import Any, Protocol, TypeVar
 
 from openmessaging.server.http.coding import MIN_BYTES, chosen, encoded
 from openmessaging.server.http.problem import problem
@@ -17,6 +17,8 @@ from openmessaging.server.http.table import Route, SocketRoute, Table, call
 from openmessaging.server.requests import Driver
 from openmessaging.server.security import Security
 from openmessaging.server.server import Server
+
+T = TypeVar("T")
 
 _PACKED = ("application/json", "application/problem+json", "application/msgpack", "text/", "application/javascript")
 
@@ -56,8 +58,8 @@ class Application:
         self.limits = limits
         self.sharing = Sharing(lambda: time.monotonic())
         """What requests of one client have in common."""
-        self.stopping = asyncio.Event()
-        """Set when the server is stopping."""
+        self._polls: set[asyncio.Task[Any]] = set()
+        self._stopping = False
 
     async def respond(self, request: Request) -> Response:
         """The answer to a request; errors become answers too."""
@@ -99,9 +101,32 @@ class Application:
         response.body = encoded(coding, body)
         return response
 
+    async def long_poll(self, waiting: Coroutine[Any, Any, list[T]]) -> list[T]:
+        """What comes, or nothing when the server is stopping."""
+        task = asyncio.current_task()
+        assert task is not None
+        if self._stopping:
+            waiting.close()
+            return []
+        self._polls.add(task)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            if not self._stopping or task.uncancel():
+                raise
+            return []
+        finally:
+            self._polls.discard(task)
+
+    def is_waiting(self, task: asyncio.Task[Any]) -> bool:
+        """Whether a task is in a long poll."""
+        return task in self._polls
+
     def stop_waiting(self) -> None:
         """Let long polls answer now: the server is stopping."""
-        self.stopping.set()
+        self._stopping = True
+        for task in list(self._polls):
+            task.cancel()
 
     async def close(self) -> None:
         """Let go of what is held for clients."""

@@ -65,6 +65,7 @@ class Http1(asyncio.Protocol):
         self._ending = False
         """Whether the connection closes when all that was asked is answered."""
         self._lingering = False
+        self._streaming = False
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
         self.deadline = 0.0
@@ -115,7 +116,9 @@ class Http1(asyncio.Protocol):
                 self._pause()
 
     def eof_received(self) -> bool:
-        """The client sends no more: what it has asked for whole is answered, the rest is not."""
+        """The client sends no more: what it has asked for whole is answered, unless it would have to wait for long."""
+        if self._task is not None and (self._streaming or self._listener.app.is_waiting(self._task)):
+            return False
         if self._receiving is not None:
             self._receiving.body.fail(error(1400, "the connection ended within the body", field="body"))
         self._ending = True
@@ -250,6 +253,7 @@ class Http1(asyncio.Protocol):
                 await self._writable
             return
         self._transport.write(head_of(response, -1, last))
+        self._streaming = True
         async for piece in body:
             if piece and not bare:
                 self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
@@ -257,6 +261,7 @@ class Http1(asyncio.Protocol):
                     await self._writable
         if not bare:
             self._transport.write(b"0\r\n\r\n")
+        self._streaming = False
 
     def _refuse(self, failure: OMSRuntimeException) -> None:
         """Say what is wrong with what cannot be read, after what is being answered, and hang up."""

@@ -47,7 +47,9 @@ class NewMessage(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omi
         None
     )
     priority: Annotated[int, Meta(ge=1, le=10, description="1 lowest to 10 highest; 5 without one.")] | None = None
-    partition: Annotated[int, Meta(ge=0, description="The partition it shall go to.")] | None = None
+    partition: (
+        Annotated[int, Meta(ge=0, description="The partition it shall go to; beside an offset, ignored.")] | None
+    ) = None
     qos: Annotated[int, Meta(ge=0, le=2, description="0: at least once.")] | None = None
     trace_id: str | None = None
     # What a received message has beside these is taken and ignored, so that it can be sent again as it is.
@@ -103,7 +105,7 @@ def to_message(new: NewMessage, queue: str) -> Message:
         record.properties = properties
     for name, attribute in _ATTRIBUTES:
         value = getattr(new, attribute)
-        if value is not None:
+        if value is not None and not (name == "partition" and new.offset is not None):
             message.set_header(name, value)
     return message
 
@@ -155,11 +157,12 @@ def to_view(
     for name, attribute in _SHOWN:
         if name in headers:
             setattr(view, attribute, headers[name])
-    _show_body(view, record.data, form)
+    show_body(view, record.data, form)
     return view
 
 
-def _show_body(view: MessageView, body: bytes, form: BodyForm) -> None:
+def show_body(view: Any, body: bytes, form: BodyForm) -> None:
+    """Set `text`, `json` or `data` of what is shown."""
     if form == "json":
         try:
             msgspec.json.decode(body)

@@ -78,10 +78,15 @@ def problem(failure: BaseException) -> Response:
         headers.append(("www-authenticate", 'Bearer realm="openmessaging", Basic realm="openmessaging"'))
     if status == 503:
         headers.append(("retry-after", str(_BUSY_SECONDS)))
-    body = Problem(
+    return Response(status, [("content-type", PROBLEM), *headers], msgspec.json.encode(problem_of(failure)))
+
+
+def problem_of(failure: OMSRuntimeException) -> Problem:
+    """What is told of an error."""
+    return Problem(
         f"{REFERENCE}{failure.code}",
         CODES.get(failure.code, "error"),
-        status,
+        status_of(failure),
         failure.reason,
         failure.code,
         _class_of(failure),
@@ -90,7 +95,6 @@ def problem(failure: BaseException) -> Response:
         failure.next_step or None,
         failure.field,
     )
-    return Response(status, [("content-type", PROBLEM), *headers], msgspec.json.encode(body))
 
 
 def status_of(failure: OMSRuntimeException) -> int:

@@ -13,7 +13,7 @@ from openmessaging.model.settings import QueueConfig
 from openmessaging.model.spi import QueueInfo
 from openmessaging.server.http.names import InNamespace, queue_of
 from openmessaging.server.http.problem import HttpError
-from openmessaging.server.http.request import Request, Response, respond_json
+from openmessaging.server.http.request import Request, Response, respond
 from openmessaging.server.http.table import Route, tagged
 
 MAX_PARTITIONS = 1024
@@ -125,14 +125,14 @@ async def create_queue(request: Request) -> Response:
     config = {} if new.config is None else _given(new.config)
     await request.driver.create_queue(name, new.partitions, config)
     info = await request.driver.describe_queue(name)
-    return respond_json(view_of(info), 201, [("etag", etag(info))])
+    return respond(request, view_of(info), 201, [("etag", etag(info))])
 
 
 async def describe_queue(request: Request) -> Response:
     """GET /v1/queues/{queue}"""
     info = await request.driver.describe_queue(queue_of(request))
     tag = etag(info)
-    return respond_json(view_of(info), 200, [("etag", tag)])
+    return respond(request, view_of(info), 200, [("etag", tag)])
 
 
 async def update_queue(request: Request) -> Response:
@@ -146,7 +146,7 @@ async def update_queue(request: Request) -> Response:
             raise HttpError(412, 1400, f"the settings of {name} have changed", next_step=step, field="if-match")
     await request.driver.update_queue(name, request.input)
     info = await request.driver.describe_queue(name)
-    return respond_json(view_of(info), 200, [("etag", etag(info))])
+    return respond(request, view_of(info), 200, [("etag", etag(info))])
 
 
 async def delete_queue(request: Request) -> None:

@@ -198,8 +198,10 @@ class Response(msgspec.Struct):
     """Called when the client is gone before the answer could be sent."""
 
 
-def respond_json(value: Any, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Response:
-    """An answer in JSON."""
+def respond(request: Request, value: Any, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Response:
+    """An answer in JSON, or in MessagePack for who accepts it."""
+    if request.accepts(MSGPACK):
+        return Response(status, [("content-type", MSGPACK), *(headers or ())], msgspec.msgpack.encode(value))
     return Response(status, [("content-type", JSON), *(headers or ())], msgspec.json.encode(value))
 
 

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from openmessaging.server.http import native, queues, sends
+from openmessaging.server.http import (
+    asking,
+    consuming,
+    groups,
+    looking,
+    native,
+    openapi,
+    queues,
+    routing,
+    sends,
+    timed,
+    transactions,
+)
 from openmessaging.server.http.table import Route, SocketRoute
+
+MODULES = (
+    queues,
+    sends,
+    looking,
+    groups,
+    consuming,
+    timed,
+    routing,
+    transactions,
+    asking,
+    openapi,
+    native,
+)
 
 
 def all_routes() -> list[Route | SocketRoute]:
     """Every route of the server."""
-    return [*sends.ROUTES, *queues.ROUTES, *native.ROUTES]
+    return [route for module in MODULES for route in module.ROUTES]

@@ -27,7 +27,8 @@ BATCH = "application/vnd.openmessaging.batch"
 RECORDS = "application/vnd.openmessaging.records+msgpack"
 """Messages as the records of a batch, in MessagePack: [[data, messageKey, properties, headers], …]."""
 MAX_SEND_BYTES = 8 << 20
-_TIMEOUT = 30.0
+TIMEOUT = 30.0
+"""Seconds that a send may take."""
 
 
 class SendQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -113,9 +114,9 @@ async def _send_one(request: Request, message: Message) -> Sent:
     packer = request.app.sharing.packer(request.client, driver)
     key = request.headers.get("idempotency-key")
     if key is not None:
-        return _sent(await send_once(driver, packer, message, key, None, _TIMEOUT))
-    results = await send_whole(driver, packer, [message], checked_records([message], driver.max_body_bytes), _TIMEOUT)
-    return _sent(results[0])
+        return sent_view(await send_once(driver, packer, message, key, None, TIMEOUT))
+    results = await send_whole(driver, packer, [message], checked_records([message], driver.max_body_bytes), TIMEOUT)
+    return sent_view(results[0])
 
 
 async def _send_documents(request: Request, kind: str) -> Sent | SentMany:
@@ -131,8 +132,8 @@ async def _send_documents(request: Request, kind: str) -> Sent | SentMany:
     driver = request.driver
     packer = request.app.sharing.packer(request.client, driver)
     records = checked_records(messages, driver.max_body_bytes)
-    results = await send_whole(driver, packer, messages, records, _TIMEOUT)
-    return SentMany([_sent(result) for result in results])
+    results = await send_whole(driver, packer, messages, records, TIMEOUT)
+    return SentMany([sent_view(result) for result in results])
 
 
 async def _send_records(request: Request) -> StoredRun:
@@ -176,7 +177,8 @@ def read_documents(data: bytes, kind: str) -> NewMessage | NewMessages:
         raise error(1400, f"body: {cause}", next_step="See /v1/openapi.json", field="body") from cause
 
 
-def _sent(result: SendResult) -> Sent:
+def sent_view(result: SendResult) -> Sent:
+    """Where a message was stored, as it is told."""
     origin = result.origin
     placement = origin.placement
     return Sent(
@@ -208,8 +210,14 @@ ROUTES: list[Route] = tagged(
             summary="Send one message, or several whole or not at all",
             description="Any content type but those listed is taken as the body of one message.",
             query=SendQuery,
-            media={JSON: NewMessage | NewMessages, MSGPACK: NewMessage | NewMessages, RECORDS: bytes, BATCH: bytes},
-            answer=Sent | SentMany | StoredRun,
+            media={
+                JSON: (NewMessage, NewMessages),
+                MSGPACK: (NewMessage, NewMessages),
+                RECORDS: bytes,
+                BATCH: bytes,
+                "*/*": bytes,
+            },
+            answer=(Sent, SentMany, StoredRun),
             errors=(1404, 1405, 1402, 1411, 1412, 1413),
             request_headers={
                 "idempotency-key": "A message with this key is stored once within the queue's deduplication window."

@@ -5,6 +5,7 @@ A hold is kept while requests for the group come, and let go when none has come 
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -14,6 +15,9 @@ from openmessaging.model.batch import encode_shared
 from openmessaging.model.destination import DEFAULT_NAMESPACE
 from openmessaging.model.spi import GroupConfig, Subscription, SubscriptionSpec
 from openmessaging.runtime.aio.access_point import AccessPoint
+from openmessaging.runtime.aio.mailboxes import mailboxes_of
+from openmessaging.runtime.aio.primitives import call
+from openmessaging.runtime.aio.requests import Requester
 from openmessaging.runtime.outgoing import Packer
 from openmessaging.server.requests import Driver
 
@@ -48,6 +52,17 @@ class _Hold(msgspec.Struct, eq=False):
     used: float
 
 
+class _Asking(msgspec.Struct, eq=False):
+    requester: Requester
+    driver: Driver
+
+
+class _Serving(msgspec.Struct, eq=False):
+    driver: Driver
+    mailbox: str
+    until: float
+
+
 class Sharing:
     """Args:
     clock: seconds, monotonic.
@@ -56,8 +71,11 @@ class Sharing:
     def __init__(self, clock: Callable[[], float], idle: float = 60.0) -> None:
         self._clock = clock
         self._idle = idle
+        self._closing: set[asyncio.Future[None]] = set()
         self._packers: OrderedDict[str, ClientPacker] = OrderedDict()
         self._holds: dict[tuple[object, str, str], _Hold] = {}
+        self._requesters: dict[object, _Asking] = {}
+        self._services: dict[tuple[object, str, str], _Serving] = {}
 
     def packer(self, client: str, driver: Driver) -> ClientPacker:
         """The packer for what a client sends."""
@@ -97,12 +115,45 @@ class Sharing:
         for key in [key for key in self._holds if key[1] == queue and group in (None, key[2])]:
             del self._holds[key]
 
+    async def requester(self, driver: Driver, owner: object) -> Requester:
+        """What an owner asks services with: answers to all its requests come to one mailbox."""
+        asking = self._requesters.get(owner)
+        if asking is None or asking.driver is not driver:
+            asking = _Asking(await Requester(driver, DEFAULT_NAMESPACE, "none").open(), driver)
+            previous, self._requesters[owner] = self._requesters.get(owner), asking
+            if previous is not None:
+                await previous.requester.close()
+        return asking.requester
+
+    async def serve(self, driver: Driver, owner: object, queue: str, group: str) -> None:
+        """Let a group count as a service of its queue for a while from now. Raises OMSDestinationException 1404."""
+        key = (owner, queue, group)
+        until = self._clock() + self._idle
+        serving = self._services.get(key)
+        if serving is None:
+            await driver.describe_group(queue, group)
+            mailbox = await call(mailboxes_of(driver).open_mailbox, lambda _: None, (queue, group))
+            serving = self._services[key] = _Serving(driver, mailbox, until)
+        serving.until = until
+
     def sweep(self) -> None:
         """Let go of what nobody has asked for."""
         late = self._clock() - self._idle
+        for key in [key for key, serving in self._services.items() if serving.until < self._clock()]:
+            serving = self._services.pop(key)
+            closing = mailboxes_of(serving.driver).close_mailbox(serving.mailbox)
+            if closing is not None:
+                self._closing.add(task := asyncio.ensure_future(closing))
+                task.add_done_callback(self._closing.discard)
         for key in [key for key, hold in self._holds.items() if hold.used < late]:
             del self._holds[key]
 
     async def close(self) -> None:
         """Let go of everything."""
         self._holds.clear()
+        for asking in self._requesters.values():
+            await asking.requester.close()
+        self._requesters.clear()
+        for serving in self._services.values():
+            await call(mailboxes_of(serving.driver).close_mailbox, serving.mailbox)
+        self._services.clear()

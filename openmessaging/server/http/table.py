@@ -15,7 +15,7 @@ import msgspec
 from openmessaging.model.errors import error
 from openmessaging.server.http.coding import UnsupportedMedia
 from openmessaging.server.http.problem import HttpError
-from openmessaging.server.http.request import JSON, MSGPACK, Request, Response, no_body
+from openmessaging.server.http.request import JSON, MSGPACK, Request, Response, no_body, respond
 
 if TYPE_CHECKING:
     from openmessaging.server.http.websocket import WebSocket
@@ -49,11 +49,12 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     input_required: bool = True
     """Whether a body of that type must be there; without one, `input` is None."""
     media: dict[str, Any] = {}
-    """Further media types that a handler reads itself, with their OpenAPI schemas."""
+    """Further media types that a handler reads itself, with their types: bytes for what is no JSON, a tuple for one of
+    several."""
     answer: Any = None
-    """Type of the body of the answer."""
+    """Type of the body of the answer; a tuple: one of several."""
     answer_media: dict[str, Any] = {}
-    """Further media types of the answer, with their schemas."""
+    """Further media types of the answer, with their types."""
     status: int = 200
     errors: tuple[int, ...] = ()
     """The standard's codes that the handler may raise, beside those any request may meet."""
@@ -170,9 +171,7 @@ async def call(route: Route, request: Request) -> Response:
         return value
     if value is None:
         return Response(204)
-    if request.accepts(MSGPACK):
-        return Response(route.status, [("content-type", MSGPACK)], msgspec.msgpack.encode(value))
-    return Response(route.status, [("content-type", JSON)], msgspec.json.encode(value))
+    return respond(request, value, route.status)
 
 
 async def _input(route: Route, request: Request) -> Any:
