@@ -17,8 +17,10 @@ from openmessaging.model import errors
 from openmessaging.model.headers import FIELDS, INT_MAX, LONG_MAX, LONG_MIN
 from openmessaging.model.spi import Backoff, GroupConfig
 from openmessaging.server.config import Config
+from openmessaging.server.http.openapi import document_text
 
 PAGES = Path(__file__).parent.parent / "docs" / "reference"
+SPECIFICATION = Path(__file__).parent.parent / "spec" / "openapi.json"
 MARKED = re.compile(r"(<!-- written by scripts/reference\.py: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -150,6 +152,12 @@ def run(check: bool) -> int:
         print(f"{page.name} {'is not what the code says: run python scripts/reference.py' if check else 'written'}")
         if not check:
             page.write_text(written(page.read_text()))
+    described = document_text()
+    if not SPECIFICATION.exists() or SPECIFICATION.read_text() != described:
+        stale.append(SPECIFICATION)
+        print(f"openapi.json {'is not what the code says: run python scripts/reference.py' if check else 'written'}")
+        if not check:
+            SPECIFICATION.write_text(described)
     return 1 if check and stale else 0
 
 

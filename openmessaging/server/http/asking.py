@@ -80,7 +80,7 @@ async def ask(request: Request) -> Answer:
     """POST /v1/queues/{queue}/request"""
     query: AskQuery = request.query
     message = to_message(request.input, queue_of(request))
-    requester = await request.app.sharing.requester(request.driver, request.identity)
+    requester = await request.app.sharing.requester(request.driver)
     try:
         answer = await requester.request(message, query.timeout, query.idempotent)
     except OMSRemoteException as failure:
@@ -117,7 +117,7 @@ async def reply(request: Request) -> Replied:
 
 async def serve(request: Request) -> None:
     """PUT …/groups/{group}/service"""
-    await request.app.sharing.serve(request.driver, request.identity, queue_of(request), group_of(request))
+    await request.app.sharing.serve(request.driver, queue_of(request), group_of(request))
 
 
 async def list_services(request: Request) -> ServiceList:

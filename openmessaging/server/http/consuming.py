@@ -228,7 +228,7 @@ def receipt_of(text: str, queue: str) -> MessageReceipt:
 
 
 async def _hold(request: Request, queue: str, group: str, config: GroupConfig | None) -> Subscription:
-    return await request.app.sharing.subscription(request.driver, request.identity, queue, group, config)
+    return await request.app.sharing.subscription(request.driver, queue, group, config)
 
 
 def _release(subscription: Subscription, leases: set[int]) -> None:

@@ -74,6 +74,13 @@ def document(routes: Iterable[Any]) -> dict[str, Any]:
     }
 
 
+def document_text() -> str:
+    """The document of the server's own routes, as `spec/openapi.json` has it."""
+    from openmessaging.server.http.routes import all_routes
+
+    return msgspec.json.format(msgspec.json.encode(document(all_routes())), indent=1).decode() + "\n"
+
+
 async def show(request: Request) -> Response:
     """GET /v1/openapi.json"""
     return Response(200, [("content-type", JSON)], msgspec.json.encode(document(request.app.table.routes)))

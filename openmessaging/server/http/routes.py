@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from openmessaging.server.http import (
     asking,
     consuming,
@@ -17,7 +19,7 @@ from openmessaging.server.http import (
 )
 from openmessaging.server.http.table import Route, SocketRoute
 
-MODULES = (
+MODULES: tuple[Any, ...] = (
     queues,
     sends,
     looking,

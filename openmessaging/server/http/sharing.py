@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,8 @@ from openmessaging.runtime.outgoing import Packer
 from openmessaging.server.requests import Driver
 
 _PACKERS = 1000
+_LONGEST_CALL = 60.0
+"""Seconds that a request to a service may take."""
 
 
 class ClientPacker(Packer):
@@ -48,34 +51,35 @@ class Face(AccessPoint):
 
 class _Hold(msgspec.Struct, eq=False):
     subscription: Subscription
-    driver: Driver
     used: float
 
 
 class _Asking(msgspec.Struct, eq=False):
     requester: Requester
-    driver: Driver
+    used: float
 
 
 class _Serving(msgspec.Struct, eq=False):
-    driver: Driver
     mailbox: str
-    until: float
+    used: float
 
 
 class Sharing:
-    """Args:
-    clock: seconds, monotonic.
+    """Held per driver: a client's is the one that is guarded for its identity.
+
+    Args:
+        clock: seconds, monotonic.
+        idle: seconds after which what was not used is let go.
     """
 
     def __init__(self, clock: Callable[[], float], idle: float = 60.0) -> None:
         self._clock = clock
         self._idle = idle
-        self._closing: set[asyncio.Future[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self._packers: OrderedDict[str, ClientPacker] = OrderedDict()
-        self._holds: dict[tuple[object, str, str], _Hold] = {}
-        self._requesters: dict[object, _Asking] = {}
-        self._services: dict[tuple[object, str, str], _Serving] = {}
+        self._holds: dict[tuple[Driver, str, str], _Hold] = {}
+        self._requesters: dict[Driver, _Asking] = {}
+        self._services: dict[tuple[Driver, str, str], _Serving] = {}
 
     def packer(self, client: str, driver: Driver) -> ClientPacker:
         """The packer for what a client sends."""
@@ -86,27 +90,15 @@ class Sharing:
                 self._packers.popitem(last=False)
         return packer
 
-    async def subscription(
-        self, driver: Driver, owner: object, queue: str, group: str, config: GroupConfig | None
-    ) -> Subscription:
-        """A hold on a group, which is made as `config` says when it is missing; without `config` it must be there.
-
-        Args:
-            driver: what the owner may use.
-            owner: whose hold it is.
-            queue: full name.
-            group: name.
-            config: settings of a new group.
-
-        Raises OMSDestinationException 1404.
-        """
-        key = (owner, queue, group)
+    async def subscription(self, driver: Driver, queue: str, group: str, config: GroupConfig | None) -> Subscription:
+        """A hold on a group of a queue (full name), which is made as `config` says when it is missing; without
+        `config` it must be there. Raises OMSDestinationException 1404."""
+        key = (driver, queue, group)
         hold = self._holds.get(key)
-        if hold is None or hold.driver is not driver:
+        if hold is None:
             if config is None:
                 config = (await driver.describe_group(queue, group)).config
-            subscription = await driver.subscribe(SubscriptionSpec(queue, group, config))
-            hold = self._holds[key] = _Hold(subscription, driver, 0.0)
+            hold = self._holds[key] = _Hold(await driver.subscribe(SubscriptionSpec(queue, group, config)), 0.0)
         hold.used = self._clock()
         return hold.subscription
 
@@ -115,45 +107,46 @@ class Sharing:
         for key in [key for key in self._holds if key[1] == queue and group in (None, key[2])]:
             del self._holds[key]
 
-    async def requester(self, driver: Driver, owner: object) -> Requester:
-        """What an owner asks services with: answers to all its requests come to one mailbox."""
-        asking = self._requesters.get(owner)
-        if asking is None or asking.driver is not driver:
-            asking = _Asking(await Requester(driver, DEFAULT_NAMESPACE, "none").open(), driver)
-            previous, self._requesters[owner] = self._requesters.get(owner), asking
-            if previous is not None:
-                await previous.requester.close()
+    async def requester(self, driver: Driver) -> Requester:
+        """What a client asks services with: answers to all its requests come to one mailbox."""
+        asking = self._requesters.get(driver)
+        if asking is None:
+            opened = await Requester(driver, DEFAULT_NAMESPACE, "none").open()
+            asking = self._requesters.setdefault(driver, _Asking(opened, 0.0))
+            if asking.requester is not opened:
+                await opened.close()
+        asking.used = self._clock()
         return asking.requester
 
-    async def serve(self, driver: Driver, owner: object, queue: str, group: str) -> None:
+    async def serve(self, driver: Driver, queue: str, group: str) -> None:
         """Let a group count as a service of its queue for a while from now. Raises OMSDestinationException 1404."""
-        key = (owner, queue, group)
-        until = self._clock() + self._idle
+        key = (driver, queue, group)
         serving = self._services.get(key)
         if serving is None:
             await driver.describe_group(queue, group)
             mailbox = await call(mailboxes_of(driver).open_mailbox, lambda _: None, (queue, group))
-            serving = self._services[key] = _Serving(driver, mailbox, until)
-        serving.until = until
+            serving = self._services[key] = _Serving(mailbox, 0.0)
+        serving.used = self._clock()
 
     def sweep(self) -> None:
         """Let go of what nobody has asked for."""
         late = self._clock() - self._idle
-        for key in [key for key, serving in self._services.items() if serving.until < self._clock()]:
-            serving = self._services.pop(key)
-            closing = mailboxes_of(serving.driver).close_mailbox(serving.mailbox)
-            if closing is not None:
-                self._closing.add(task := asyncio.ensure_future(closing))
-                task.add_done_callback(self._closing.discard)
         for key in [key for key, hold in self._holds.items() if hold.used < late]:
             del self._holds[key]
+        for driver in [each for each, asking in self._requesters.items() if asking.used < late - _LONGEST_CALL]:
+            self._end(self._requesters.pop(driver).requester.close())
+        for place in [key for key, serving in self._services.items() if serving.used < late]:
+            self._end(call(mailboxes_of(place[0]).close_mailbox, self._services.pop(place).mailbox))
+
+    def _end(self, ending: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(ending)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
         """Let go of everything."""
+        self._idle = float("-inf")
         self._holds.clear()
-        for asking in self._requesters.values():
-            await asking.requester.close()
-        self._requesters.clear()
-        for serving in self._services.values():
-            await call(mailboxes_of(serving.driver).close_mailbox, serving.mailbox)
-        self._services.clear()
+        self.sweep()
+        if self._ending:
+            await asyncio.wait(set(self._ending))

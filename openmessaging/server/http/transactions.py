@@ -126,8 +126,7 @@ async def _settlements(request: Request, done: AckPart, queue: str) -> list[Sett
         receipt = receipt_of(text, queue)
         leases.setdefault(receipt.lease_id, []).append(receipt.offset)
     group = check_name(done.group, "group")
-    sharing = request.app.sharing
-    subscription = await sharing.subscription(request.driver, request.identity, queue, group, None)
+    subscription = await request.app.sharing.subscription(request.driver, queue, group, None)
     return [Settlement(subscription, lease_id, sorted(offsets)) for lease_id, offsets in leases.items()]
 
 
