@@ -133,6 +133,8 @@ class Node:
         yield single("oms_loop_lag_seconds", "gauge", "How late the event loop was in the last ten", self.pulse.lag)
         connections = Family("oms_connections", "gauge", "Clients")
         connections.add(self.server.connections, {"protocol": "native"})
+        if self.http is not None:
+            connections.add(self.http.connections, {"protocol": "http"})
         yield connections
 
     async def drain(self) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Coroutine, Iterable
 from typing import Any, Protocol, TypeVar
 
+from openmessaging.server.health import Health
 from openmessaging.server.http.coding import MIN_BYTES, chosen, encoded
 from openmessaging.server.http.problem import problem
 from openmessaging.server.http.request import Request, Response
@@ -14,6 +15,7 @@ from openmessaging.server.http.settings import HttpLimits
 from openmessaging.server.http.sharing import Sharing
 from openmessaging.server.http.signing_in import shown
 from openmessaging.server.http.table import Route, SocketRoute, Table, call
+from openmessaging.server.metrics import Metrics
 from openmessaging.server.requests import Driver
 from openmessaging.server.security import Security
 from openmessaging.server.server import Server
@@ -39,6 +41,15 @@ class Serving(Protocol):
     @property
     def server(self) -> Server:
         """The server of the native protocol, whose clients may come through HTTP."""
+        ...
+
+    @property
+    def metrics(self) -> Metrics:
+        """What is counted."""
+        ...
+
+    def health(self) -> Health:
+        """Whether it can do its work."""
         ...
 
 
@@ -71,6 +82,7 @@ class Application:
             await self.authenticate(request, route.anyone)
             response = await call(route, request)
         except Exception as failure:
+            self.node.metrics.errors[getattr(failure, "code", 1500)] += 1
             response = problem(failure)
         return self._packed(request, response)
 

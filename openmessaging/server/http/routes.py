@@ -11,6 +11,7 @@ from openmessaging.server.http import (
     looking,
     native,
     openapi,
+    operations,
     queues,
     routing,
     sends,
@@ -30,6 +31,7 @@ MODULES: tuple[Any, ...] = (
     transactions,
     asking,
     openapi,
+    operations,
     native,
 )
 
