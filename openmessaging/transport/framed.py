@@ -10,6 +10,8 @@ from typing import cast
 
 from openmessaging.wire import Frame, FrameReader, Kind, ProtocolError, encode_frame, encode_head
 
+MOMENT = 0.02
+"""Seconds that what is in no hurry waits for company."""
 SILENT_HEARTBEATS = 3
 """Who was not heard of for so many is gone."""
 
@@ -30,6 +32,9 @@ class Framed(asyncio.Protocol, ABC):
         self._transport: asyncio.Transport = None  # type: ignore[assignment] # there once connected
         self._logger = logger
         self._out: list[bytes] = []
+        self._with_next: list[bytes] = []
+        self._waits = False
+        """Whether somebody looks after them in a moment."""
         self._in_pieces = False
         """Whether some of what goes out is too large to be copied."""
         self._at_once = answers_at_once
@@ -92,10 +97,24 @@ class Framed(asyncio.Protocol, ABC):
         else:
             self._out.append(encode_frame(kind, request, *pieces))
 
+    def tell_with_next(self, kind: int, request: int) -> None:
+        """Send a frame without a body that is in no hurry: with the next that is sent, or after a moment."""
+        if not self._waits:
+            self._waits = True
+            self._loop.call_later(MOMENT, self._send_waiting)
+        self._with_next.append(encode_frame(kind, request))
+
+    def _send_waiting(self) -> None:
+        self._waits = False
+        self._out += self._with_next
+        self._with_next.clear()
+        self.flush()
+
     def flush(self) -> None:
         """Send now what this turn has brought so far."""
         if self._out:
-            out, self._out = self._out, []
+            out, self._out = self._with_next + self._out, []
+            self._with_next.clear()
             in_pieces, self._in_pieces = self._in_pieces, False
             if not self._transport.is_closing():
                 if in_pieces:

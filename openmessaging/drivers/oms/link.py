@@ -133,7 +133,7 @@ class Link(Framed):
             answered = self._asked.pop(frame.request, None)
             if answered is not None:
                 if kind == Kind.DELIVERED:
-                    self.tell(Kind.GOT, frame.request)  # else the server gives the messages to somebody else
+                    self.tell_with_next(Kind.GOT, frame.request)  # else the server gives the messages to somebody else
                 answered(decode_body(kind, frame.body), None)
 
     def _broken(self, cause: ProtocolError) -> None:
