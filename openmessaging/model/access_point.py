@@ -117,6 +117,20 @@ def check_version(implementation: str, specification: str) -> None:
         )
 
 
+def is_loopback(host: str) -> bool:
+    """Whether an address is this machine's own."""
+    import ipaddress
+
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
 def _parse_server(url: str, driver: str, rest: str) -> AccessPoint:
     authority, _, last = rest.rpartition("/")
     region, colon, namespace = last.partition(":")

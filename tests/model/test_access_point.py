@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmessaging.model.access_point import DEFAULT_PORTS, AccessPoint, check_version, parse
+from openmessaging.model.access_point import DEFAULT_PORTS, AccessPoint, check_version, is_loopback, parse
 from openmessaging.model.errors import OMSRuntimeException
 from tests.model.vectors import load
 
@@ -132,3 +132,23 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
             assert parse(url).url == url
         except OMSRuntimeException as error:
             assert error.code == 10001
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("fe80::1%eth0", False),
+        ("localhost", True),
+        ("localhost.example.org", False),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.0.2.7", False),
+        ("", False),
+    ],
+)
+def test_which_addresses_are_this_machine(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected

@@ -17,6 +17,7 @@ from openmessaging.drivers.oms.factory import CONNECT_TIMEOUT, connect
 from openmessaging.drivers.oms.link import Link
 from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.transport.proof import check_cleartext, key_of, tls_of
 from openmessaging.transport.tunnel import Tunnel
 from openmessaging.wire import Hello
 
@@ -39,10 +40,11 @@ class HttpFactory:
     """Opens drivers on servers behind HTTP."""
 
     async def open(self, access_point: AccessPoint, attributes: dict[str, Any]) -> HttpDriver:
-        """Connect. `attributes`: `ACCOUNT_KEY` is the account's key, or a token where the URL names no account; `TLS`
-        an `ssl.SSLContext` in place of the system's. Proxies are taken from HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+        """Connect. `attributes`: see `openmessaging/transport/proof.py`. Proxies are taken from HTTP_PROXY, HTTPS_PROXY
+        and NO_PROXY.
 
-        Raises OMSRuntimeException 10000 when no host can be reached, 1401 when the server does not know the account.
+        Raises OMSRuntimeException 10000 when no host can be reached, 1401 when the server does not know the account,
+        1418 for files of TLS that cannot be read, and for a key that would go to another machine in the clear.
         """
         try:
             dial = _Dial(access_point, attributes)
@@ -76,15 +78,10 @@ class _Dial:
         self._aiohttp = aiohttp
         self._carriers = carriers
         self._scheme = access_point.driver
-        tls = attributes.get("TLS")
-        self._tls: ssl.SSLContext | bool = tls if isinstance(tls, ssl.SSLContext) else True
-        key = attributes.get("ACCOUNT_KEY")
-        self._headers: dict[str, str] = {}
-        if access_point.account_id:
-            pair = f"{access_point.account_id}:{key or ''}".encode()
-            self._headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
-        elif key:
-            self._headers["Authorization"] = f"Bearer {key}"
+        secure = self._scheme == "https"
+        self._tls: ssl.SSLContext | bool = (secure and tls_of(attributes, always=True)) or True
+        check_cleartext([host for host, _ in access_point.hosts], secure, attributes)
+        self._account, self._key = access_point.account_id, key_of(attributes)
         self._plain: set[tuple[str, int]] = set()
         self._carrying: set[asyncio.Task[None]] = set()
 
@@ -105,11 +102,18 @@ class _Dial:
         if self._carrying:
             await asyncio.wait(self._carrying, timeout=2 * HANG_UP_TIMEOUT)
 
+    def _shown(self) -> dict[str, str]:
+        """The header that says who asks; the key may have been rotated since the last connection."""
+        key = self._key()
+        if self._account:
+            return {"Authorization": f"Basic {b64encode(f'{self._account}:{key}'.encode()).decode()}"}
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
     def _session(self) -> aiohttp.ClientSession:
         timeout = self._aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
         connector = self._aiohttp.TCPConnector(ssl=self._tls)
         session: aiohttp.ClientSession = self._aiohttp.ClientSession(
-            connector=connector, headers=self._headers, timeout=timeout, trust_env=True
+            connector=connector, headers=self._shown(), timeout=timeout, trust_env=True
         )
         return session
 

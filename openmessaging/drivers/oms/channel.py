@@ -19,7 +19,7 @@ import msgspec
 
 from openmessaging.drivers.oms.link import Link, settle
 from openmessaging.drivers.turns import call_all
-from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.errors import OMSRuntimeException, OMSSecurityException, error
 from openmessaging.model.mail import Mail
 from openmessaging.model.spi import OutgoingBatch, Placement
 from openmessaging.wire import Kind, Letter, Placed, Result
@@ -33,6 +33,8 @@ Connect = Callable[[Callable[[], Link]], Awaitable[Link]]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 2.0
 """Seconds between attempts to connect: doubled each time, and drawn between half of it and all."""
+DENIED_PAUSE = 1.0
+"""Seconds for which a refusal to let this client in is taken for the answer to all that is asked."""
 PATIENCE = 30.0
 """Seconds without a connection after which calls and sends fail."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -42,7 +44,15 @@ class Resumed(Protocol):
     """What has to be opened anew on each connection."""
 
     async def resume(self) -> None:
-        """Do so, with `Channel.call_now`."""
+        """Do so, with `Channel.now`."""
+        ...
+
+    def deny(self, failure: OMSSecurityException) -> None:
+        """The server does not allow it any more."""
+        ...
+
+    def wake(self) -> None:
+        """The server does not let this client in at all: who waits for it asks `Channel.ready`, which says so."""
         ...
 
 
@@ -76,6 +86,9 @@ class Channel:
         self._there = asyncio.Event()
         self._connecting: asyncio.Task[None] | None = None
         self._closed = False
+        self._denied: OMSSecurityException | None = None
+        """Why the server does not let this client in; asked again when somebody asks, not before `DENIED_PAUSE`."""
+        self._denied_at = 0.0
         self._callbacks: list[Callable[[], object]] = []
 
     # ---- connecting ------------------------------------------------------------------------------------------------
@@ -89,7 +102,11 @@ class Channel:
         self._opening = link
         try:
             for each in list(self._resumed):
-                await each.resume()
+                try:
+                    await each.resume()
+                except OMSSecurityException as failure:
+                    self.forget(each)
+                    each.deny(failure)
         except BaseException:
             link.abort()
             raise
@@ -125,6 +142,10 @@ class Channel:
             while not self._closed:
                 try:
                     await self._connected()
+                except OMSSecurityException as cause:
+                    logger.warning("the server does not let this client in: %s", cause)
+                    self._deny(cause)
+                    return
                 except (OSError, OMSRuntimeException) as cause:
                     logger.debug("not connected yet: %s", cause)
                     if self._loop.time() - since > PATIENCE:
@@ -135,6 +156,26 @@ class Channel:
                 pause = min(pause * 2, LONGEST_PAUSE)
         finally:
             self._connecting = None
+
+    def _deny(self, cause: OMSSecurityException) -> None:
+        """Tell whoever waits at once: trying again would not help."""
+        self._denied, self._denied_at = cause, self._loop.time()
+        self._there.set()
+        for resumed in list(self._resumed):
+            resumed.wake()
+        sending, self._sending = self._sending, {}
+        for each in sending.values():
+            tried = error(1410, f"{cause.reason}; it may have been stored", next_step=cause.next_step)
+            each.done(None, tried if each.since_ms else cause)
+
+    def _check_denied(self) -> None:
+        """Raises why the server does not let this client in, or tries once more."""
+        if self._denied is None or self._connecting is not None:
+            return
+        if self._loop.time() - self._denied_at < DENIED_PAUSE:
+            raise self._denied.located("not connected")
+        self._denied = None
+        self._away()
 
     def _give_up(self, cause: BaseException) -> None:
         sending, self._sending = self._sending, {}
@@ -149,6 +190,7 @@ class Channel:
         while self.link is None:
             if self._closed:
                 raise error(1503, "the access point is closed", next_step="Connect again")
+            self._check_denied()
             try:
                 async with asyncio.timeout(patience):
                     await self._there.wait()
@@ -173,6 +215,11 @@ class Channel:
         number = self._number
         if self._closed:
             sending.done(None, error(1503, "the access point is closed", next_step="Connect again"))
+            return number
+        try:
+            self._check_denied()
+        except OMSSecurityException as failure:
+            sending.done(None, failure)
             return number
         self._sending[number] = sending
         if self.link is not None:

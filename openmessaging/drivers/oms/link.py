@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.errors import OMSRuntimeException, OMSSecurityException, error
 from openmessaging.transport.framed import Framed
 from openmessaging.wire import (
     MAGIC,
@@ -96,8 +96,10 @@ class Link(Framed):
     def connection_lost(self, failure: Exception | None) -> None:
         """Nothing comes any more: tell whoever waits."""
         super().connection_lost(failure)
-        refused = failure if isinstance(failure, OMSRuntimeException) else self._refused
-        reason = refused or ConnectionResetError(f"the server hung up: {failure or 'no reason given'}")
+        reason: BaseException | None = failure if isinstance(failure, OMSRuntimeException) else self._refused
+        if reason is None or (self._opened_at and isinstance(reason, OMSSecurityException)):
+            # A right that has ended does not undo what was asked before: that goes on with the next connection.
+            reason = ConnectionResetError(f"the server hung up: {reason or failure or 'no reason given'}")
         asked, self._asked = self._asked, {}
         for answered in asked.values():
             answered(None, reason)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from openmessaging.drivers.oms.channel import Channel
+from openmessaging.model.errors import OMSSecurityException
 from openmessaging.model.mail import Mail
+
+logger = logging.getLogger("openmessaging.driver")
 
 
 class OmsMailbox:
@@ -28,6 +32,13 @@ class OmsMailbox:
     async def resume(self) -> None:
         """Open it on the connection that is being opened."""
         await self._channel.now("open_mailbox", self.address, self._serves)
+
+    def deny(self, failure: OMSSecurityException) -> None:
+        """Mail comes no more."""
+        logger.warning("a mailbox is closed: %s", failure)
+
+    def wake(self) -> None:
+        """Nobody waits for it."""
 
     async def close(self) -> None:
         """Take no more mail."""

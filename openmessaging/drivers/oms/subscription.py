@@ -15,7 +15,7 @@ import msgspec
 
 from openmessaging.drivers.oms.channel import Channel
 from openmessaging.drivers.oms.link import settle
-from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.errors import OMSRuntimeException, OMSSecurityException
 from openmessaging.model.replay import Delivery, Refused
 from openmessaging.model.spi import SubscriptionSpec
 from openmessaging.wire import Delivered, Fetch, Kind, Settle, Settled, Verb
@@ -37,6 +37,16 @@ class OmsSubscription:
         self._unconfirmed: dict[int, list[Step]] = {}
         self._last = 0
         self._confirmed = asyncio.Event()
+        self._denied: OMSSecurityException | None = None
+
+    def deny(self, failure: OMSSecurityException) -> None:
+        """The right to the group is gone: whoever receives learns it."""
+        self._denied = failure
+        self.wake()
+
+    def wake(self) -> None:
+        """Look again whether what was told can be confirmed at all."""
+        self._confirmed.set()
 
     async def open(self) -> None:
         """Join the group."""
@@ -57,6 +67,7 @@ class OmsSubscription:
         deadline = self._loop.time() + wait
         while True:
             link = await self._channel.ready(max(wait, 1.0))
+            self._check_denied()
             left = max(0.0, deadline - self._loop.time())
             body = Fetch(self.number, max_messages, max_bytes, int(left * 1000)).encoded()
             future: asyncio.Future[Delivered] = self._loop.create_future()
@@ -162,13 +173,26 @@ class OmsSubscription:
         return msgspec.convert(found, list[Refused])
 
     async def flush(self) -> None:
-        """Return when every settlement made so far is durable."""
-        await self._all_told()
-        await self._channel.own("flush", self.number)
+        """Return when every settlement made so far is durable. Who is not let in any more, and has nothing to tell but
+        what comes back by itself, is not held up."""
+        try:
+            await self._all_told()
+            await self._channel.own("flush", self.number)
+        except OMSSecurityException:
+            steps = [*self._steps, *(step for told in self._unconfirmed.values() for step in told)]
+            if any(step.verb != Verb.RELEASE for step in steps):
+                raise
+
+    def _check_denied(self) -> None:
+        if self._denied is not None:
+            raise self._denied.located(self._spec.destination)
 
     async def _all_told(self) -> None:
+        self._check_denied()
         self._tell()
         while self._unconfirmed or self._steps:
+            self._check_denied()
+            await self._channel.ready()
             self._confirmed.clear()
             await self._confirmed.wait()
 

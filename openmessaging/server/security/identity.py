@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from openmessaging.model.access_point import is_loopback
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.server.security.grants import Action, Grant, allowed
 from openmessaging.server.security.quotas import Usage
@@ -135,18 +135,6 @@ class Identity:
     def _forget(self) -> None:
         for passed in self.passed.values():
             passed.clear()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is this machine's own."""
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def peer_of(info: Callable[[str], Any]) -> str:

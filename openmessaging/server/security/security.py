@@ -18,13 +18,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakSet
 
+from openmessaging.model.access_point import is_loopback
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.server.security.audit import Audit
 from openmessaging.server.security.config import SecurityConfig, TlsConfig
 from openmessaging.server.security.grants import Action, parse_grant
 from openmessaging.server.security.guard import Guard, Openings, forbidden
 from openmessaging.server.security.hashing import hash_token, matches, token_id
-from openmessaging.server.security.identity import Credentials, HangUp, Identity, is_loopback
+from openmessaging.server.security.identity import Credentials, HangUp, Identity
 from openmessaging.server.security.quotas import Usage
 from openmessaging.server.security.tls import Tls, stamp
 from openmessaging.server.security.tries import Tries
