@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
+
 from openmessaging.server.exposition import CONTENT_TYPE
-from openmessaging.server.http.request import Request, Response, respond_json
+from openmessaging.server.http.request import JSON, Request, Response
 from openmessaging.server.http.table import Route
 from openmessaging.server.security import Action
 
@@ -18,13 +20,13 @@ _FRESH = [("cache-control", "no-store")]
 
 async def live(_: Request) -> Response:
     """That it answers is the answer."""
-    return respond_json({"live": True}, headers=_FRESH)
+    return _json({"live": True})
 
 
 async def ready(request: Request) -> Response:
     """200 or 503, with the reasons."""
     health = request.app.node.health()
-    return respond_json(health, 200 if health.ready else 503, _FRESH)
+    return _json(health, 200 if health.ready else 503)
 
 
 async def metrics(request: Request) -> Response:
@@ -33,6 +35,10 @@ async def metrics(request: Request) -> Response:
     node.security.require(request.identity, Action.LOOK, operation="metrics")
     text = await asyncio.to_thread(node.metrics.text)
     return Response(200, [("content-type", CONTENT_TYPE), *_FRESH], text.encode())
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(status, [("content-type", JSON), *_FRESH], msgspec.json.encode(value))
 
 
 _ROUTE: dict[str, Any] = {"method": "GET", "tag": "operations"}
