@@ -14,6 +14,7 @@ import click
 from openmessaging import blocking as oms
 from openmessaging.model.access_point import parse
 from openmessaging.model.errors import error
+from openmessaging.transport.proof import ATTRIBUTES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _BARE = re.compile(r"\s*([\w.-]+)\s*=\s*(?!(?:true|false|null)\s*$)([^\W\d][\w-]*)\s*", re.IGNORECASE)
@@ -45,6 +46,8 @@ def connected(url: str | None, *, create: bool = False) -> Iterator[oms.AccessPo
         url: as given; None: the store of this user.
         create: whether the store, and queues on first use, come into being. Else looking never makes anything.
 
+    Credentials come from the environment: OMS_ACCOUNT_KEY, OMS_TLS and so on, see `openmessaging.transport.proof`.
+
     Raises OMSRuntimeException 10000 when there is no store, and what `connect` raises.
     """
     where = url or default_url()
@@ -56,7 +59,8 @@ def connected(url: str | None, *, create: bool = False) -> Iterator[oms.AccessPo
     ):
         step = "Give another --url or OMS_URL; `oms send` and `oms queue create` make a new store"
         raise error(10000, f"there is no store in {access_point.path}", next_step=step)
-    with oms.connect(where, {"auto_create": create}) as opened:
+    shown = {name: value for name in ATTRIBUTES if (value := os.environ.get(f"OMS_{name}"))}
+    with oms.connect(where, {"auto_create": create, **shown}) as opened:
         yield opened
 
 

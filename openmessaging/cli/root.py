@@ -24,6 +24,7 @@ COMMANDS = {
     "dead-letter": "Look at messages that failed too often, and send them back.",
     "transaction": "Look at prepared messages, and decide on those whose producer does not.",
     "serve": "Serve a store to other processes and machines, until SIGTERM or Ctrl-C.",
+    "user": "Users of a server: their tokens, roles and rights.",
     "run": "Run an app until SIGTERM or Ctrl-C; then what is at work finishes, and the rest goes back.",
     "docs": "Write the AsyncAPI 3.0 document of an app, which need not run.",
     "store": "Look into a store without opening it, whole or damaged.",

@@ -108,8 +108,11 @@ def _joined(where: tuple[str, int]) -> str:
 
 
 async def _serve(config: Config, as_json: bool) -> None:
+    import asyncio
+    import contextlib
     import json
     import logging
+    import signal
 
     from openmessaging.app.signals import StopSignals
     from openmessaging.server.logs import configure
@@ -126,6 +129,8 @@ async def _serve(config: Config, as_json: bool) -> None:
     node = Node(config)
     with StopSignals() as signals:
         await node.start()
+        with contextlib.suppress(NotImplementedError, AttributeError):  # not on Windows
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, node.security.reload)
         try:
             if as_json:
                 click.echo(json.dumps({"url": node.url, "http": node.http_url, "store": node.store_url}))

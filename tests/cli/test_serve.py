@@ -1,9 +1,11 @@
 """`oms serve`, as a process."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,20 @@ def test_options_win_over_the_environment(tmp_path: Path, monkeypatch: pytest.Mo
     config = configured(None, store="here", listen=None, **given)
     assert (config.store.path, config.store.flush) == ("here", "never")
     assert (config.listen.tcp, config.http.listen) == ("localhost:1", "[::1]:80")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="not on Windows")
+def test_sighup_reads_the_users_again(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    program = [sys.executable, "-m", "openmessaging.cli", "serve", "--store", str(store), "--listen", "0", "--json"]
+    audit = tmp_path / "audit"
+    environment = {**os.environ, "OMS_SERVE_SECURITY_AUDIT": str(audit)}
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert run(main, ["user", "add", "alice", "--store", str(store)]) == 0
+        process.send_signal(signal.SIGHUP)
+        while "users-read" not in audit.read_text():
+            time.sleep(0.02)
+        process.terminate()
+        assert process.wait(10) == 0

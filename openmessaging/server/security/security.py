@@ -262,7 +262,8 @@ class Security:
 
     def reload(self) -> None:
         """Read the file of users again: rights change at once, and who is gone is hung up on. A file that cannot be
-        read changes nothing: the rules stay as they are, and the log says so."""
+        read changes nothing: the rules stay as they are, and the log says so. Certificates are looked at too."""
+        self._reload_certificates()
         if self.path is None:
             return
         self._seen = stamp(self.path)
@@ -319,6 +320,9 @@ class Security:
                 self._end(identity, "the token has expired")
         if self.path is not None and stamp(self.path) != self._seen:
             self.reload()
+        self._reload_certificates()
+
+    def _reload_certificates(self) -> None:
         for tls in self._tls:
             try:
                 if tls.reload():
