@@ -18,6 +18,7 @@ import msgspec
 from openmessaging.broker.store import StoreOptions
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.server.health import HealthSection
+from openmessaging.server.http.settings import HttpLimits
 from openmessaging.server.logs import LogSection
 from openmessaging.server.security import SecurityConfig, TlsConfig
 from openmessaging.server.settings import Limits
@@ -45,11 +46,14 @@ class ListenSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Path of a Unix socket that only the user who runs the server may open; empty: none."""
 
 
-class HttpSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where HTTP answers: the binding, the dashboard, health and metrics."""
+class HttpSection(HttpLimits, frozen=True, forbid_unknown_fields=True):
+    """Where HTTP answers: the binding, the dashboard, health and metrics; and what a request may take.
+
+    Attributes:
+        listen: HOST:PORT; port 0 takes a free one; empty: not at all.
+    """
 
     listen: str = ""
-    """HOST:PORT; port 0 takes a free one; empty: not at all."""
 
 
 class ShutdownSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

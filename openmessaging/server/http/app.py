@@ -7,8 +7,9 @@ import time
 from collections.abc import Coroutine, Iterable
 from typing import Any, Protocol, TypeVar
 
+from openmessaging.server.config import Config
 from openmessaging.server.health import Health
-from openmessaging.server.http.coding import MIN_BYTES, chosen, encoded
+from openmessaging.server.http.coding import AT_ONCE, MIN_BYTES, chosen, encoded
 from openmessaging.server.http.problem import problem
 from openmessaging.server.http.request import Request, Response
 from openmessaging.server.http.settings import HttpLimits
@@ -36,6 +37,11 @@ class Serving(Protocol):
     @property
     def security(self) -> Security:
         """Who may do what."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """What it was told."""
         ...
 
     @property
@@ -67,7 +73,7 @@ class Application:
         self.node = node
         self.table = Table(routes)
         self.limits = limits
-        self.sharing = Sharing(lambda: time.monotonic())
+        self.sharing = Sharing(time.monotonic, limits.subscription_idle)
         """What requests of one client have in common."""
         self._polls: set[asyncio.Task[Any]] = set()
         self._stopping = False
@@ -84,7 +90,7 @@ class Application:
         except Exception as failure:
             self.node.metrics.errors[getattr(failure, "code", 1500)] += 1
             response = problem(failure)
-        return self._packed(request, response)
+        return await self._packed(request, response)
 
     async def authenticate(self, request: Request, anyone: bool) -> None:
         """Set who asks, and what he may use. Raises OMSSecurityException 1401."""
@@ -99,7 +105,7 @@ class Application:
         request.app = self
         return self.table.socket(request)
 
-    def _packed(self, request: Request, response: Response) -> Response:
+    async def _packed(self, request: Request, response: Response) -> Response:
         """The answer compressed, where the client wants it and it is worth it."""
         body = response.body
         accept = request.headers.get("accept-encoding")
@@ -110,7 +116,14 @@ class Application:
         if coding is None or "content-encoding" in names or not names.get("content-type", "").startswith(_PACKED):
             return response
         response.headers = [*response.headers, ("content-encoding", coding), ("vary", "accept-encoding")]
-        response.body = encoded(coding, body)
+        try:
+            response.body = (
+                encoded(coding, body) if len(body) < AT_ONCE else await asyncio.to_thread(encoded, coding, body)
+            )
+        except asyncio.CancelledError:
+            if response.undelivered is not None:
+                response.undelivered()
+            raise
         return response
 
     async def long_poll(self, waiting: Coroutine[Any, Any, list[T]]) -> list[T]:
@@ -145,8 +158,8 @@ class Application:
         await self.sharing.close()
 
 
-def create(node: Serving, limits: HttpLimits | None = None) -> Application:
+def create(node: Serving) -> Application:
     """The application with all its routes."""
     from openmessaging.server.http.routes import all_routes
 
-    return Application(node, all_routes(), limits or HttpLimits())
+    return Application(node, all_routes(), node.config.http)

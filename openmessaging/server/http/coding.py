@@ -9,6 +9,8 @@ from openmessaging.model.errors import OMSRuntimeException, error
 
 MIN_BYTES = 1024
 """Answers below stay as they are."""
+AT_ONCE = 128 << 10
+"""Bytes below which packing and unpacking take no thread: it is done before the loop could be missed."""
 _PIECE_BYTES = 256 << 10
 _WINDOW_BYTES = 8 << 20
 

@@ -27,7 +27,7 @@ MAX_BYTES = 8 << 20
 MAX_SECONDS = 365 * 86_400.0
 Seconds = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]
 Durable = Annotated[bool, Meta(description="Answer when it is on disk; else it is with the next sync.")]
-Receipts = Annotated[list[str], Meta(min_length=1, max_length=10_000)]
+Receipts = Annotated[list[str], Meta(min_length=1, max_length=1000)]
 
 
 class Receive(msgspec.Struct, rename="camel", forbid_unknown_fields=True):

@@ -184,7 +184,9 @@ class Request:
         limit = self.app.limits.max_body_bytes if limit is None else limit
         data = await self.body.read(limit)
         encoding = self.headers.get("content-encoding")
-        return decoded(encoding, data, limit) if encoding else data
+        if not encoding:
+            return data
+        return await asyncio.to_thread(decoded, encoding, data, limit)
 
 
 class Response(msgspec.Struct):

@@ -191,8 +191,16 @@ async def _input(route: Route, request: Request) -> Any:
 
 
 def _converted(fields: dict[str, str], wanted: type[msgspec.Struct]) -> msgspec.Struct:
+    # `null` is a text like any other in a query, where `strict=False` would make None of it.
+    nulls = {name: fields.pop(name) for name in list(fields) if fields[name].lower() == "null"}
     try:
-        return msgspec.convert(fields, wanted, strict=False)
+        query = msgspec.convert(fields, wanted, strict=False)
+        for field in msgspec.structs.fields(wanted):
+            if (text := nulls.pop(field.encode_name, None)) is not None:
+                setattr(query, field.name, msgspec.convert(text, field.type))
+        if nulls:
+            raise msgspec.ValidationError(f"Object contains unknown field `{next(iter(nulls)):.80}`")
+        return query
     except msgspec.ValidationError as cause:
         raise error(1418, f"the query: {cause}", next_step="See /v1/openapi.json", field="query") from cause
 

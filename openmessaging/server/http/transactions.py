@@ -14,7 +14,7 @@ from openmessaging.model.transaction import InDoubt, Settlement, TransactionChec
 from openmessaging.runtime.aio.prepared import Preparer, stored_message
 from openmessaging.runtime.aio.whole import send_whole
 from openmessaging.runtime.outgoing import checked_records
-from openmessaging.server.http.consuming import Receipts, receipt_of
+from openmessaging.server.http.consuming import MAX_SECONDS, Receipts, receipt_of
 from openmessaging.server.http.messages import MAX_MESSAGES, MessageView, NewMessage, to_message, to_view
 from openmessaging.server.http.names import InNamespace
 from openmessaging.server.http.request import MSGPACK, Request
@@ -42,12 +42,20 @@ class AckPart(msgspec.Struct, forbid_unknown_fields=True):
 class Commit(msgspec.Struct, forbid_unknown_fields=True):
     """What happens as a whole, or not at all, whatever crashes."""
 
-    send: Annotated[list[SendPart], Meta(max_length=1000)] = []
-    ack: Annotated[list[AckPart], Meta(max_length=1000)] = []
+    send: Annotated[list[SendPart], Meta(max_length=100)] = []
+    ack: Annotated[list[AckPart], Meta(max_length=100)] = []
 
 
-class CheckTimes(TransactionCheck, frozen=True, forbid_unknown_fields=True):
+_Times = Annotated[float, Meta(gt=0, le=MAX_SECONDS)]
+
+
+class CheckTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a producer is asked about what it has not decided on, in seconds."""
+
+    first: _Times = 6.0
+    interval: _Times = 30.0
+    limit: Annotated[int, Meta(ge=0, le=1_000_000, description="Questions, after which it is rolled back.")] = 15
+    expire: Annotated[_Times, Meta(description="After which it is rolled back in any case.")] = 86_400.0
 
 
 class Prepare(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -137,7 +145,9 @@ async def prepare(request: Request) -> Prepared:
     driver = request.driver
     packer = request.app.sharing.packer(request.client, driver)
     producer = check_name(wanted.producer, "producer")
-    prepared = await Preparer(driver, packer, producer, wanted.check, TIMEOUT).prepare(message)
+    check = wanted.check
+    times = TransactionCheck(check.first, check.interval, check.limit, check.expire)
+    prepared = await Preparer(driver, packer, producer, times, TIMEOUT).prepare(message)
     return Prepared(prepared.transaction_id, prepared.message_id)
 
 
