@@ -4,9 +4,10 @@ import ast
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import click
 import msgspec
@@ -21,6 +22,7 @@ from openmessaging.server.http.openapi import document_text
 
 PAGES = Path(__file__).parent.parent / "docs" / "reference"
 SPECIFICATION = Path(__file__).parent.parent / "spec" / "openapi.json"
+SAMPLE = Path(__file__).parent.parent / "deploy" / "oms.toml"
 MARKED = re.compile(r"(<!-- written by scripts/reference\.py: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -75,8 +77,11 @@ def settings(struct: type[msgspec.Struct]) -> Iterator[str]:
     for field in msgspec.structs.fields(struct):
         if not isinstance(field.default, msgspec.Struct):
             default = f"{field.default:,}" if type(field.default) is int else field.default
-            default = "empty" if default == "" else default
-            yield f"| `{field.name}` | {default} | {texts.get(field.name, '')} |"
+            default = "empty" if default in ("", msgspec.NODEFAULT) else default
+            chosen = (
+                f" One of {', '.join(map(str, get_args(field.type)))}." if get_origin(field.type) is Literal else ""
+            )
+            yield f"| `{field.name}` | {default} | {texts.get(field.name, '')}{chosen} |"
 
 
 def store_table() -> Iterator[str]:
@@ -110,6 +115,24 @@ def server_tables() -> Iterator[str]:
         yield "|---|---|---|"
         yield from settings(kind)
         yield ""
+
+
+def sample() -> Iterator[str]:
+    """A configuration file with every option of a server, each with its default, commented out."""
+    yield "# Every option of oms serve, with its default; written by scripts/reference.py. Uncomment what you change,"
+    yield "# and check it with: oms serve --check --config FILE"
+    for section, kind in get_type_hints(Config).items():
+        texts = meanings(kind)
+        yield ""
+        yield from (
+            f"# {line}" for line in (inspect.getdoc(kind) or "").partition("Attributes:")[0].strip().split("\n")
+        )
+        yield f"[{section}]"
+        for field in msgspec.structs.fields(kind):
+            yield from (f"# {line}" for line in textwrap.wrap(texts.get(field.name, ""), 116))
+            default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+            shown = "{}" if default == {} else str(default).lower() if isinstance(default, bool) else repr(default)
+            yield f"#{field.name} = {shown.replace(chr(39), chr(34))}"
 
 
 def command_help(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
@@ -147,11 +170,13 @@ def written(text: str) -> str:
 
 def run(check: bool) -> int:
     """Write or check every page; the exit code."""
-    stale = [page for page in sorted(PAGES.glob("*.md")) if written(page.read_text()) != page.read_text()]
+    wanted = {page: written(page.read_text()) for page in sorted(PAGES.glob("*.md"))}
+    wanted[SAMPLE] = "\n".join(sample()) + "\n"
+    stale = [page for page, text in wanted.items() if not page.exists() or page.read_text() != text]
     for page in stale:
         print(f"{page.name} {'is not what the code says: run python scripts/reference.py' if check else 'written'}")
         if not check:
-            page.write_text(written(page.read_text()))
+            page.write_text(wanted[page])
     described = document_text()
     if not SPECIFICATION.exists() or SPECIFICATION.read_text() != described:
         stale.append(SPECIFICATION)

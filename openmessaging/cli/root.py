@@ -25,6 +25,7 @@ COMMANDS = {
     "transaction": "Look at prepared messages, and decide on those whose producer does not.",
     "serve": "Serve a store to other processes and machines, until SIGTERM or Ctrl-C.",
     "user": "Users of a server: their tokens, roles and rights.",
+    "status": "Show how a server is: rates, groups that are behind, connections, its log.",
     "run": "Run an app until SIGTERM or Ctrl-C; then what is at work finishes, and the rest goes back.",
     "docs": "Write the AsyncAPI 3.0 document of an app, which need not run.",
     "store": "Look into a store without opening it, whole or damaged.",

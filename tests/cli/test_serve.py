@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -75,3 +76,23 @@ def test_sighup_reads_the_users_again(tmp_path: Path) -> None:
             time.sleep(0.02)
         process.terminate()
         assert process.wait(10) == 0
+
+
+def test_systemd_is_told_and_the_watchdog_is_fed(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "openmessaging.cli", "serve", "--store", str(tmp_path / "store"), "--listen", "0"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
+        process = subprocess.Popen([*program, "--log-format", "json"], stderr=subprocess.PIPE, env=os.environ | told)
+        assert manager.recv(1000).startswith(b"READY=1\nSTATUS=serving oms:embedded://")
+        assert manager.recv(1000) == b"WATCHDOG=1"
+        process.terminate()
+        while (message := manager.recv(1000)) == b"WATCHDOG=1":
+            pass
+        assert message.startswith(b"STOPPING=1")
+        _, log = process.communicate(timeout=10)
+    assert process.returncode == 0
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert lines[-1]["message"] == "stopping"
+    assert {line["level"] for line in lines} == {"info"}
