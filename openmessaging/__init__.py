@@ -30,9 +30,11 @@ if TYPE_CHECKING:
         OMSTransactionException,
         OMSUnsupportException,
     )
+    from openmessaging.model.cloud_event import CloudEvent, from_cloudevent, to_cloudevent
     from openmessaging.model.mail import ServiceInfo
     from openmessaging.model.replay import CopyInfo
     from openmessaging.model.schedule import ScheduleInfo
+    from openmessaging.model.signature import verify_callback
     from openmessaging.model.spi import Backoff, Capability, DelayedInfo, Durability, GroupConfig, GroupInfo, QueueInfo
     from openmessaging.model.transaction import TransactionCheck
     from openmessaging.runtime.aio.access_point import AccessPoint, connect
@@ -65,6 +67,7 @@ _WHERE = {
     "App": "app.application",
     "Backoff": "model.spi",
     "Capability": "model.spi",
+    "CloudEvent": "model.cloud_event",
     "Codec": "app.codec",
     "ConsumerInterceptor": "runtime.interceptor",
     "CopyInfo": "model.replay",
@@ -121,6 +124,9 @@ _WHERE = {
     "TransactionStateCheckListener": "runtime.prepared",
     "TransactionalResult": "runtime.aio.prepared",
     "connect": "runtime.aio.access_point",
+    "from_cloudevent": "model.cloud_event",
+    "to_cloudevent": "model.cloud_event",
+    "verify_callback": "model.signature",
 }
 
 __all__ = [
@@ -128,6 +134,7 @@ __all__ = [
     "App",
     "Backoff",
     "Capability",
+    "CloudEvent",
     "Codec",
     "ConsumerInterceptor",
     "CopyInfo",
@@ -185,8 +192,11 @@ __all__ = [
     "TransactionalResult",
     "blocking",
     "connect",
+    "from_cloudevent",
     "routing",
     "testing",
+    "to_cloudevent",
+    "verify_callback",
 ]
 
 

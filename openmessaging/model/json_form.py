@@ -12,10 +12,9 @@ Source: specification 1.0.0, "message"; that text ships two sample documents, th
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import isfinite, isinf
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -24,11 +23,11 @@ from openmessaging.model.errors import OMSMessageFormatException, bad_format, er
 from openmessaging.model.headers import FIELDS, read_field, shown
 from openmessaging.model.key_value import KeyValue, PropertyValue
 from openmessaging.model.message import VERSION, Message, Record
+from openmessaging.model.value_text import read_binary, read_double, read_long, write_binary, write_double
 
 SAFE_INTEGER = (1 << 53) - 1
 """Largest integer that every JSON reader keeps."""
 
-_DOUBLES = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _PARTS = frozenset(("version", "header", "headers", "extensionHeader", "properties", "data"))
 
 
@@ -53,7 +52,7 @@ def to_json(message: Message) -> dict[str, Any]:
         del parts["extensionHeader"]
     parts["properties"] = {name: to_value(value) for name, value in message.properties.items()}
     if message.data:
-        parts["data"] = _base64(message.data)
+        parts["data"] = write_binary(message.data)
     return {"message": parts}
 
 
@@ -71,7 +70,7 @@ def from_json(document: dict[str, Any] | str | bytes) -> Message:
     for name in parts:
         if name not in _PARTS:
             raise bad_format(name, "a message has no such part", next_step=f"Its parts are {', '.join(sorted(_PARTS))}")
-    _check_version(parts.get("version"))
+    check_version(parts.get("version"))
     if "header" in parts and "headers" in parts:
         raise bad_format("headers", "it stands beside `header`", next_step="Write `header` alone")
     fields = _read_headers(parts, "headers" if "headers" in parts else "header")
@@ -104,11 +103,12 @@ def _object(outer: dict[str, Any], name: str, where: str) -> dict[str, Any]:
     raise bad_format(name, f"{reason} ({where})")
 
 
-def _check_version(version: Any) -> None:
+def check_version(version: Any, field: str = "version") -> None:
+    """Raises OMSMessageFormatException 1400 for no version at all, OMSUnsupportException 1101 for another one."""
     if not isinstance(version, str):
-        raise bad_format("version", "it is required" if version is None else f"String wanted, not {shown(version)}")
+        raise bad_format(field, "it is required" if version is None else f"String wanted, not {shown(version)}")
     if version.split(".")[:2] != VERSION.split(".")[:2]:
-        raise error(1101, f"version {shown(version)} of the standard", next_step=f"Write {VERSION}", field="version")
+        raise error(1101, f"{field}: {shown(version)} of the standard", next_step=f"Write {VERSION}", field=field)
 
 
 def _read_headers(parts: dict[str, Any], header: str) -> dict[str, Any]:
@@ -149,14 +149,14 @@ def _inside(part: str) -> Iterator[None]:
 def to_value(value: PropertyValue) -> Any:
     """The JSON value of a property or header."""
     if isinstance(value, bytes):
-        return {"binary": _base64(value)}
+        return {"binary": write_binary(value)}
     if isinstance(value, bool | str):
         return value
     if isinstance(value, int):
         return value if -SAFE_INTEGER <= value <= SAFE_INTEGER else {"long": str(value)}
     if isfinite(value):
-        return {"double": repr(value)} if value.is_integer() else value
-    return {"double": "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"}
+        return {"double": write_double(value)} if value.is_integer() else value
+    return {"double": write_double(value)}
 
 
 def from_value(name: str, raw: Any) -> Any:
@@ -172,32 +172,7 @@ def from_value(name: str, raw: Any) -> Any:
         raise bad_format(name, f"{shown(text)} is no {tag}") from cause
 
 
-def _long(text: str) -> int:
-    if not text.removeprefix("-").isdecimal() or not text.isascii() or len(text) > 20:
-        raise ValueError(text)
-    return int(text)
-
-
-def _double(text: str) -> float:
-    if text in _DOUBLES:
-        return _DOUBLES[text]
-    if not text.isascii() or text.strip("0123456789eE+-."):
-        raise ValueError(text)
-    value = float(text)
-    if isinf(value):
-        raise ValueError(text)
-    return value
-
-
-def _bytes(text: str) -> bytes:
-    return binascii.a2b_base64(text, strict_mode=True)
-
-
-_TAGS: dict[str, Callable[[str], PropertyValue]] = {"long": _long, "double": _double, "binary": _bytes}
-
-
-def _base64(data: bytes) -> str:
-    return binascii.b2a_base64(data, newline=False).decode()
+_TAGS: dict[str, Callable[[str], PropertyValue]] = {"long": read_long, "double": read_double, "binary": read_binary}
 
 
 def _body(raw: Any) -> bytes:
@@ -206,6 +181,6 @@ def _body(raw: Any) -> bytes:
     if not isinstance(raw, str):
         raise bad_format("data", f"base64 text wanted, not {shown(raw)}", next_step="Leave it out when empty")
     try:
-        return _bytes(raw)
+        return read_binary(raw)
     except ValueError as cause:
         raise bad_format("data", f"it is no base64: {cause}") from cause

@@ -56,6 +56,37 @@ class HttpSection(HttpLimits, frozen=True, forbid_unknown_fields=True):
     listen: str = ""
 
 
+class CallbackKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A key that callbacks are signed with."""
+
+    id: str
+    """Its name: letters, digits, `-` and `_`. Receivers find the secret by it."""
+    secret: str
+    """At least 32 characters that nobody can guess."""
+
+
+class CallbacksSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Push callbacks of the HTTP binding: where the server may post messages to. Without hosts, nowhere."""
+
+    hosts: tuple[str, ...] = ()
+    """Where callbacks may go: `hooks.example.org`, `*.example.org`, `hooks.example.org:8443`, an address; `*` for all.
+    Without a port, that of the scheme; `:*` for any."""
+    networks: tuple[str, ...] = ()
+    """Networks, as `10.1.0.0/16`, that may be connected to although they are not public."""
+    plain_http: bool = False
+    """Whether `http:` is allowed; else `https:` only."""
+    keys: tuple[CallbackKey, ...] = ()
+    """Each post is signed with each of them. Add a new one before the receivers know it, take the old one out after."""
+    timeout: float = 10.0
+    """Seconds that a post may take."""
+    concurrency: int = 64
+    """Posts under way at once."""
+    per_callback: int = 4
+    """Posts of one callback under way at once."""
+    maximum: int = 1000
+    """Callbacks at most."""
+
+
 class ShutdownSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The orderly end."""
 
@@ -81,6 +112,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     security: SecurityConfig = SecurityConfig()
     tls: TlsConfig = TlsConfig()
     limits: Limits = Limits()
+    callbacks: CallbacksSection = CallbacksSection()
     shutdown: ShutdownSection = ShutdownSection()
     log: LogSection = LogSection()
     health: HealthSection = HealthSection()

@@ -183,7 +183,7 @@ def check(config: Config) -> None:
         allowed(config, security, config.listen.tcp, "listen.tcp")
     if config.http.listen:
         allowed(config, security, config.http.listen, "http.listen")
-        _http()
+        _http().check(config)
     security.tls(config.tls)
 
 

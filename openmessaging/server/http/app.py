@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from openmessaging.server.config import Config
 from openmessaging.server.health import Health
+from openmessaging.server.http.callbacks.manager import Callbacks, callbacks_of
 from openmessaging.server.http.coding import AT_ONCE, MIN_BYTES, chosen, encoded
 from openmessaging.server.http.problem import problem
 from openmessaging.server.http.request import Request, Response
@@ -77,6 +78,12 @@ class Application:
         """What requests of one client have in common."""
         self._polls: set[asyncio.Task[Any]] = set()
         self._stopping = False
+        self.callbacks: Callbacks | None = None
+        """Set where the operator allows some."""
+
+    async def start(self) -> None:
+        """Take up what was under way when the server stopped."""
+        self.callbacks = await callbacks_of(self.node)
 
     async def respond(self, request: Request) -> Response:
         """The answer to a request; errors become answers too."""
@@ -143,6 +150,11 @@ class Application:
         finally:
             self._polls.discard(task)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the server is stopping: streams end."""
+        return self._stopping
+
     def is_waiting(self, task: asyncio.Task[Any]) -> bool:
         """Whether a task is in a long poll."""
         return task in self._polls
@@ -155,6 +167,8 @@ class Application:
 
     async def close(self) -> None:
         """Let go of what is held for clients."""
+        if self.callbacks is not None:
+            await self.callbacks.close()
         await self.sharing.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 import math
 import time
@@ -254,11 +255,12 @@ class Http1(asyncio.Protocol):
             return
         self._transport.write(head_of(response, -1, last))
         self._streaming = True
-        async for piece in body:
-            if piece and not bare:
-                self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-                if self._writable is not None:
-                    await self._writable
+        async with contextlib.aclosing(body):
+            async for piece in body:
+                if piece and not bare:
+                    self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                    if self._writable is not None:
+                        await self._writable
         if not bare:
             self._transport.write(b"0\r\n\r\n")
         self._streaming = False

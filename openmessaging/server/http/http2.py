@@ -224,8 +224,9 @@ class Http2(asyncio.Protocol):
                 await self._send(number, body)
             else:
                 self._flush()
-                async for piece in body:
-                    await self._send(number, piece)
+                async with contextlib.aclosing(body):
+                    async for piece in body:
+                        await self._send(number, piece)
             self._http.end_stream(number)
         if not request.body.complete:
             self._flush()

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.server.config import Config
 from openmessaging.server.http.app import Application, Serving, create
+from openmessaging.server.http.callbacks.manager import rules_of
 from openmessaging.server.http.http1 import Http1
 from openmessaging.server.http.http2 import Http2
 from openmessaging.server.http.request import Request
@@ -136,10 +138,16 @@ class HttpListener:
             await self.app.close()
 
 
+def check(config: Config) -> None:
+    """Find what `start` would refuse. Raises OMSRuntimeException 1418."""
+    rules_of(config.callbacks)
+
+
 async def start(node: Serving, host: str, port: int, tls: ssl.SSLContext | None = None) -> HttpListener:
     """Answer HTTP for a node. Raises OSError when the address cannot be listened on."""
     listener = HttpListener(create(node))
     try:
+        await listener.app.start()
         await listener.listen(host, port, tls)
     except BaseException:
         await listener.close(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -195,7 +195,7 @@ class Response(msgspec.Struct):
     status: int = 200
     headers: list[tuple[str, str]] = []
     """Names in lower case. Length and date are added."""
-    body: bytes | AsyncIterator[bytes] = b""
+    body: bytes | AsyncGenerator[bytes, None] = b""
     undelivered: Callable[[], object] | None = None
     """Called when the client is gone before the answer could be sent."""
 

@@ -18,9 +18,11 @@ from openmessaging.server.http import (
     timed,
     transactions,
 )
+from openmessaging.server.http.binding import routes as binding
 from openmessaging.server.http.table import Route, SocketRoute
 
 MODULES: tuple[Any, ...] = (
+    binding,
     queues,
     sends,
     looking,
