@@ -13,6 +13,9 @@ import msgspec
 from openmessaging.model.errors import error
 
 
+_encode = msgspec.msgpack.Encoder().encode
+
+
 class MessageReceipt(msgspec.Struct, frozen=True, array_like=True):
     """Says which delivery of which message is meant, when it is acknowledged or read from."""
 
@@ -27,7 +30,7 @@ class MessageReceipt(msgspec.Struct, frozen=True, array_like=True):
 
     def __str__(self) -> str:
         """The text form, opaque and safe in URLs."""
-        return base64.urlsafe_b64encode(msgspec.msgpack.encode(self)).decode().rstrip("=")
+        return base64.urlsafe_b64encode(_encode(self)).decode().rstrip("=")
 
     @classmethod
     def parse(cls, text: str) -> MessageReceipt:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any, overload
 
 import msgspec
@@ -116,6 +117,13 @@ class SendResults(Sequence[SendResult]):
             for position, index in enumerate(members):
                 spread[index] = (origin, position)
         self._places = spread
+
+    def places(self) -> Iterator[tuple[SentOrigin, int]]:
+        """Per message, what its batch shares and its place in it."""
+        if isinstance(self._places, tuple):
+            origin, positions = self._places
+            return zip(repeat(origin), positions, strict=False)
+        return iter(self._places)
 
     def __len__(self) -> int:
         return len(self._places[1]) if isinstance(self._places, tuple) else len(self._places)

@@ -9,7 +9,6 @@ from msgspec import UNSET, Meta, UnsetType
 
 from openmessaging.model.destination import DEFAULT_NAMESPACE
 from openmessaging.model.errors import CODES, OMSRuntimeException, error
-from openmessaging.model.json_form import to_value
 from openmessaging.model.mail import Mail, MailKind
 from openmessaging.model.message import Record
 from openmessaging.runtime.aio.mailboxes import mailboxes_of
@@ -17,7 +16,7 @@ from openmessaging.runtime.aio.primitives import call
 from openmessaging.runtime.outgoing import checked_record
 from openmessaging.runtime.rpc import CODE, MAX_ERROR_BYTES, OMSRemoteException
 from openmessaging.server.http.groups import GROUP, group_of
-from openmessaging.server.http.messages import BodyForm, NewMessage, show_body, to_message
+from openmessaging.server.http.messages import BodyForm, NewMessage, show_body, to_message, to_properties
 from openmessaging.server.http.names import InNamespace, Namespace, queue_of
 from openmessaging.server.http.problem import HttpError
 from openmessaging.server.http.request import MSGPACK, Request
@@ -90,8 +89,7 @@ async def ask(request: Request) -> Answer:
             raise
         raise HttpError(504, 1410, failure.reason, next_step=failure.next_step) from failure
     properties = answer.record.properties or {}
-    binary = request.accepts(MSGPACK)
-    shown = dict(properties) if binary else {name: to_value(value) for name, value in properties.items()}
+    shown = to_properties(properties, binary=request.accepts(MSGPACK))
     view = Answer(answer.get_header("correlationId") or "", properties=shown)
     show_body(view, answer.data, query.body)
     return view

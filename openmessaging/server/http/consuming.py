@@ -10,13 +10,12 @@ import msgspec
 from msgspec import Meta
 
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, error
-from openmessaging.model.message import Message
 from openmessaging.model.settings import GroupConfig
 from openmessaging.model.spi import Delivery, Subscription
 from openmessaging.runtime.lease import DeliveryOrigin
 from openmessaging.runtime.receipt import MessageReceipt
 from openmessaging.server.http.groups import GROUP, MessageList, group_of
-from openmessaging.server.http.messages import BodyForm, MessageView, to_view
+from openmessaging.server.http.messages import BodyForm, MessageView, show_body, show_headers, to_properties
 from openmessaging.server.http.names import InNamespace, queue_of
 from openmessaging.server.http.problem import Problem, problem_of
 from openmessaging.server.http.request import MSGPACK, Request, Response, respond
@@ -134,11 +133,27 @@ def views_of(deliveries: Sequence[Delivery], form: BodyForm, *, binary: bool) ->
     origin: DeliveryOrigin | None = None
     for delivery in deliveries:
         origin = DeliveryOrigin(delivery, origin)
-        queue, partition, base = delivery.destination, delivery.partition, delivery.base_offset
+        queue, partition, base, stored = (
+            delivery.destination,
+            delivery.partition,
+            delivery.base_offset,
+            delivery.store_ms,
+        )
+        host, attempt, lease_id = origin.header("bornHost", delivery.first), delivery.attempt, delivery.lease_id
         for place, record in enumerate(origin.members, delivery.first):
             message_id = origin.header("messageId", place)
-            receipt = MessageReceipt(message_id, queue, partition, base + place, delivery.attempt, delivery.lease_id)
-            views.append(to_view(Message(record, queue, origin, place), form, str(receipt), binary=binary))
+            offset = base + place
+            receipt = MessageReceipt(message_id, queue, partition, offset, attempt, lease_id)
+            view = MessageView(
+                message_id, queue, partition, offset, origin.header("bornTimestamp", place), stored, host,
+                message_key=record.message_key, delivery_count=attempt, receipt=str(receipt),
+            )  # fmt: skip
+            if record.properties:
+                view.properties = to_properties(record.properties, binary=binary)
+            if record.headers:
+                show_headers(view, record.headers)
+            show_body(view, record.data, form)
+            views.append(view)
     return views
 
 

@@ -6,7 +6,7 @@ MessagePack); numbers that JSON would change are written as in the JSON form of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -24,7 +24,7 @@ BodyForm = Literal["auto", "text", "json", "data"]
 _HEADERS = ("correlationId", "delayTime", "expireTime", "priority", "partition", "qos", "traceId")
 
 
-class NewMessage(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+class NewMessage(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A message to be sent. Of `text`, `json` and `data`, at most one is given; none: an empty body."""
 
     text: Annotated[str, Meta(description="The body as text; stored as UTF-8.")] | UnsetType = UNSET
@@ -63,7 +63,7 @@ class NewMessage(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omi
     receipt: Annotated[Any, Meta(description="Ignored.")] = None
 
 
-class MessageView(msgspec.Struct, rename="camel", omit_defaults=True):
+class MessageView(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     """A message as it is stored, and where."""
 
     message_id: str
@@ -96,6 +96,8 @@ def to_message(new: NewMessage, queue: str) -> Message:
     """The message for a queue. Raises OMSMessageFormatException 1400, 1411, 1412 naming what is wrong."""
     record = Record(body_of(new))
     message = Message(record, queue)
+    if _is_plain(new):
+        return message
     if new.message_key is not None:
         message.message_key = new.message_key
     if new.properties:
@@ -110,20 +112,39 @@ def to_message(new: NewMessage, queue: str) -> Message:
     return message
 
 
+def _is_plain(new: NewMessage) -> bool:
+    """Whether it is a body and nothing else, as most are of long lists."""
+    return (
+        new.message_key is None
+        and new.properties is None
+        and new.correlation_id is None
+        and new.delay_time is None
+        and new.expire_time is None
+        and new.priority is None
+        and new.partition is None
+        and new.qos is None
+        and new.trace_id is None
+    )
+
+
 def body_of(new: NewMessage) -> bytes:
     """The bytes of a body. Raises OMSMessageFormatException 1400 when it is given twice."""
+    if type(new.text) is str and new.json is UNSET and new.data is UNSET:
+        return _text(new.text)
     given = [value for value in (new.text, new.json, new.data) if value is not UNSET]
     if len(given) > 1:
         raise bad_format("text", "only one of text, json and data is the body", next_step="Leave the others out")
     if not given:
         return b""
-    body = given[0]
-    if isinstance(body, str):
-        try:
-            return body.encode()
-        except UnicodeEncodeError as cause:
-            raise bad_format("text", f"it is no Unicode text: {cause.reason}") from cause
+    body: Any = given[0]
     return bytes(body)  # bytes, or Raw, which is a buffer
+
+
+def _text(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as cause:
+        raise bad_format("text", f"it is no Unicode text: {cause.reason}") from cause
 
 
 def to_messages(new: Sequence[NewMessage], queue: str) -> list[Message]:
@@ -150,15 +171,26 @@ def to_view(
         get("storeTimestamp") or 0,
         get("bornHost"),
         message_key=record.message_key,
-        properties=dict(properties) if binary else {name: to_value(value) for name, value in properties.items()},
+        properties=to_properties(properties, binary=binary),
         delivery_count=get("deliveryCount"),
         receipt=receipt,
     )
-    for name, attribute in _SHOWN:
-        if name in headers:
-            setattr(view, attribute, headers[name])
+    show_headers(view, headers)
     show_body(view, record.data, form)
     return view
+
+
+def to_properties(properties: Mapping[str, Any], *, binary: bool) -> dict[str, Any]:
+    """How properties are shown."""
+    return dict(properties) if binary else {name: to_value(value) for name, value in properties.items()}
+
+
+def show_headers(view: MessageView, headers: Mapping[str, Any]) -> None:
+    """Set the header fields that a message has for itself."""
+    if headers:
+        for name, attribute in _SHOWN:
+            if name in headers:
+                setattr(view, attribute, headers[name])
 
 
 def show_body(view: Any, body: bytes, form: BodyForm) -> None:

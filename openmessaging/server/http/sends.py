@@ -15,7 +15,7 @@ from openmessaging.model.spi import OutgoingBatch, Placement
 from openmessaging.runtime.aio.once import send_once
 from openmessaging.runtime.aio.whole import send_whole
 from openmessaging.runtime.outgoing import checked_records
-from openmessaging.runtime.result import SendResult
+from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
 from openmessaging.server.batches import checked
 from openmessaging.server.http.messages import MAX_MESSAGES, NewMessage, to_message, to_messages
 from openmessaging.server.http.names import Namespace, queue_of
@@ -45,7 +45,7 @@ class NewMessages(msgspec.Struct, forbid_unknown_fields=True):
     messages: Annotated[list[NewMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
 
 
-class Sent(msgspec.Struct, rename="camel", omit_defaults=True):
+class Sent(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     """Where a message was stored."""
 
     message_id: str
@@ -133,7 +133,7 @@ async def _send_documents(request: Request, kind: str) -> Sent | SentMany:
     packer = request.app.sharing.packer(request.client, driver)
     records = checked_records(messages, driver.max_body_bytes)
     results = await send_whole(driver, packer, messages, records, TIMEOUT)
-    return SentMany([sent_view(result) for result in results])
+    return SentMany(sent_views(results))
 
 
 async def _send_records(request: Request) -> StoredRun:
@@ -190,6 +190,30 @@ def sent_view(result: SendResult) -> Sent:
         placement.durability,
         placement.original is not None,
     )
+
+
+def sent_views(results: SendResults) -> list[Sent]:
+    """Where messages were stored, in their order."""
+    views: list[Sent] = []
+    of: SentOrigin | None = None
+    for origin, position in results.places():
+        if origin is not of:
+            of, placement = origin, origin.placement
+            queue, partition, base, stored = (
+                origin.destination,
+                placement.partition,
+                placement.base_offset,
+                placement.store_ms,
+            )
+            durability, born_ms, producer, sequence = (
+                placement.durability,
+                origin.born_ms,
+                origin.producer_id,
+                origin.first_sequence,
+            )
+        message_id = make_id(born_ms, producer, sequence + position)
+        views.append(Sent(message_id, queue, partition, base + position, stored, durability))
+    return views
 
 
 def _run(name: str, placement: Placement, count: int) -> StoredRun:

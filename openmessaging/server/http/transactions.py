@@ -18,7 +18,7 @@ from openmessaging.server.http.consuming import MAX_SECONDS, Receipts, receipt_o
 from openmessaging.server.http.messages import MAX_MESSAGES, MessageView, NewMessage, to_message, to_view
 from openmessaging.server.http.names import InNamespace
 from openmessaging.server.http.request import MSGPACK, Request
-from openmessaging.server.http.sends import MAX_SEND_BYTES, TIMEOUT, SentMany, sent_view
+from openmessaging.server.http.sends import MAX_SEND_BYTES, TIMEOUT, SentMany, sent_views
 from openmessaging.server.http.table import Route, tagged
 
 TRANSACTION = "/v1/transactions/{transactionId}"
@@ -125,7 +125,7 @@ async def commit(request: Request) -> SentMany:
     checked = checked_records(messages, driver.max_body_bytes)
     packer = request.app.sharing.packer(request.client, driver)
     results = await send_whole(driver, packer, messages, checked, TIMEOUT, settlements)
-    return SentMany([sent_view(result) for result in results])
+    return SentMany(sent_views(results))
 
 
 async def _settlements(request: Request, done: AckPart, queue: str) -> list[Settlement]:
