@@ -41,6 +41,8 @@ ATTRIBUTES_AT = 9
 """Where the attributes stand in the header."""
 EXPIRES = 0b0001_0000
 """Attribute bit: at least one message expires."""
+AT_MOST_ONCE = 0b0010_0000
+"""Attribute bit: at least one message has qos 1, see `is_at_most_once`."""
 SPARSE = 0b1000_0000
 """Attribute bit: some places hold nil, for their messages are gone; the others keep their places (see `thin`)."""
 HOLE = Record(b"")
@@ -155,14 +157,23 @@ def encode(
     return Batch(head, payload, count)
 
 
+def is_at_most_once(record: Record) -> bool:
+    """Whether a message has qos 1: it is settled before anybody gets it, and never delivered again."""
+    return record.headers is not None and record.headers.get("qos") == 1
+
+
+def attributes_of(records: Sequence[Record]) -> int:
+    """The attribute bits that say what is among records: `KEYED` and `AT_MOST_ONCE`."""
+    keyed = KEYED if any(record.message_key is not None for record in records) else 0
+    return keyed | AT_MOST_ONCE if any(map(is_at_most_once, records)) else keyed
+
+
 _NOTHING_SHARED = encode_shared({})
 
 
 def encode_own(records: Sequence[Record], now_ms: int) -> Batch:
     """Messages with everything in their own headers, ids and born times too, as one batch (`OWN_IDS`)."""
-    attributes = OWN_IDS
-    if any(each.message_key is not None for each in records):
-        attributes |= KEYED
+    attributes = OWN_IDS | attributes_of(records)
     if any(expires_ms(headers["bornTimestamp"], headers) for each in records if (headers := each.headers)):
         attributes |= EXPIRES
     return encode(

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from openmessaging.model.batch import OWN_IDS, BatchHeader
+from openmessaging.model.batch import AT_MOST_ONCE, OWN_IDS, BatchHeader
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Delivery
@@ -74,6 +74,11 @@ class DeliveryOrigin:
             and mine.store_ms == following.store_ms
             and mine.destination == following.destination
         )
+
+    @property
+    def at_most_once(self) -> bool:
+        """Whether a message of its batch has qos 1."""
+        return bool(self._header.attributes & AT_MOST_ONCE)
 
     @property
     def members(self) -> Sequence[Record]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from openmessaging.model.batch import attributes_of
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Message, Record
 from openmessaging.model.spi import Placement
@@ -16,7 +17,7 @@ class OpenBatch:
     """Messages for a queue (full name) in the order of sending; `directed` when one says itself which partition it
     goes to."""
 
-    __slots__ = ("directed", "futures", "messages", "name", "records", "size", "timed")
+    __slots__ = ("directed", "futures", "marked", "messages", "name", "records", "size", "timed")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -26,6 +27,8 @@ class OpenBatch:
         self.size = 0
         """Bytes of the bodies."""
         self.directed = False
+        self.marked = False
+        """Whether one has a key or header fields of its own."""
         self.timed = False
         """Whether one is delayed or expires."""
 
@@ -37,9 +40,9 @@ class OpenBatch:
         self.size += len(record.data)
 
     @property
-    def keyed(self) -> bool:
-        """Whether a message has a key."""
-        return self.directed and any(record.message_key is not None for record in self.records)
+    def attributes(self) -> int:
+        """What is among the messages, as `attributes_of` says it."""
+        return attributes_of(self.records) if self.marked else 0
 
     def split(self, count: int, refused: Callable[[int], object]) -> dict[Route, OpenBatch]:
         """One batch per route to a queue of `count` partitions; `refused` is told the bytes of a message that names a
@@ -54,7 +57,7 @@ class OpenBatch:
                     future.set_exception(failure)
                 continue
             part = parts.setdefault(route, OpenBatch(self.name))
-            part.directed = True
+            part.directed = part.marked = True
             part.timed = self.timed
             part.add(record, message, future)
         return parts

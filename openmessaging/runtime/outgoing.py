@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from openmessaging.model.batch import (
     EXPIRES,
-    KEYED,
     MAX_MESSAGES,
     PRODUCER_BITS,
     SEQUENCE_BITS,
+    attributes_of,
     encode,
     encode_shared,
 )
@@ -93,8 +93,8 @@ def checked_record(message: Message, max_body_bytes: int, once: bool = False) ->
     kept = {name: value for name, value in headers.items() if name not in _NOT_STORED}
     qos = headers.get("qos")
     if qos:
-        if qos == 1 or not once:
-            raise _no_qos(qos)
+        if qos == 2 and not once:
+            raise _no_qos_2()
         kept["qos"] = qos
     return Record(record.data, record.message_key, record.properties, kept or None)
 
@@ -157,14 +157,14 @@ class Packer:
         destination: str,
         partition: int | None,
         records: Sequence[Record],
-        keyed: bool,
+        attributes: int = 0,
         timed: bool = False,
         priority: int | None = None,
         delays: Sequence[int] | None = None,
     ) -> tuple[OutgoingBatch, SentOrigin]:
-        """Encode records as one batch for a queue (full name), and make the origin of its messages; `timed`: whether
-        one may be delayed, as all are then, or expire; `priority` is that of all of them; `delays`: what each is
-        delayed, where that is known and none expires.
+        """Encode records as one batch for a queue (full name), and make the origin of its messages; `attributes`: what
+        is among them (`attributes_of`); `timed`: whether one may be delayed, as all are then, or expire; `priority` is
+        that of all of them; `delays`: what each is delayed, where that is known and none expires.
 
         Raises OMSRuntimeException 1418 for too many messages or too long a delay, OMSUnsupportException.
         """
@@ -177,7 +177,7 @@ class Packer:
             sequence = self._sequence
             self._sequence = sequence + count
         born_ms = wall.time_ns() // 1_000_000
-        attributes = self._compression | KEYED if keyed else self._compression
+        attributes |= self._compression
         if delays is not None:
             timing: Timing | None = timing_of_delays(delays, born_ms, self.capabilities)
         else:
@@ -248,6 +248,8 @@ class Checked(NamedTuple):
     """Whether one is delayed or expires."""
     delays: Sequence[int] | None = None
     """What each is delayed, ms, where all are and none says anything else about its way."""
+    attributes: int = 0
+    """Of a batch that holds all of them."""
 
 
 def checked_records(messages: Sequence[Message], max_body_bytes: int, once: bool = False) -> Checked:
@@ -265,7 +267,7 @@ def checked_records(messages: Sequence[Message], max_body_bytes: int, once: bool
     directed = any(map(is_directed, records))
     timed = any(is_timed(record.headers) for record in records)
     stored = [checked_record(message, max_body_bytes, once) for message in messages]
-    return Checked(stored, directed, sum(sizes), timed)
+    return Checked(stored, directed, sum(sizes), timed, None, attributes_of(stored))
 
 
 def _delays(records: Sequence[Record]) -> list[int] | None:
@@ -309,9 +311,8 @@ def spread(messages: Sequence[Message], count: int) -> dict[Route, list[int]]:
     return places
 
 
-def _no_qos(qos: int) -> OMSUnsupportException:
-    step = "Give the producer a name, or use send_once" if qos == 2 else "Acknowledge before you handle a message"
-    error = unsupported(f"qos {qos}", next_step=step)
+def _no_qos_2() -> OMSUnsupportException:
+    error = unsupported("qos 2", next_step="Give the producer a name, or use send_once")
     error.field = "qos"
     return error
 

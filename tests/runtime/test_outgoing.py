@@ -125,6 +125,6 @@ def test_messages_that_are_delayed_and_nothing_else_are_told_by_their_delays() -
         assert checked_records([*alike, other], 10).delays is None
         assert checked_records([other, *alike], 10).delays is None
     with pytest.raises(OMSUnsupportException):
-        checked_records([*alike, message(delay_time=5, qos=1)], 10)
+        checked_records([*alike, message(delay_time=5, qos=2)], 10)
     with pytest.raises(OMSRuntimeException, match="limit"):
         checked_records([message(delay_time=5)], 0)

@@ -17,6 +17,7 @@ from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.aio.primitives import Fetching, Lock, Periodic, Subscription
 from openmessaging.runtime.aio.received import ReceivedMessage, by_lease, received
+from openmessaging.runtime.aio.settling import settle_first
 from openmessaging.runtime.lease import DeliveryOrigin, Lease, leased, offsets_of
 
 MAX_BYTES = 8 << 20
@@ -38,6 +39,8 @@ class Intake:
         self._fetch = Fetching(self._land)
         self._keeper = Periodic(invisible_time / 3, self._renew)
         self._closed = False
+        self.settling = False
+        """Whether messages of qos 1 have been here: from then on what is handed out has to be looked at."""
         self._before: DeliveryOrigin | None = None
 
     async def take(self, timeout: float | None) -> ReceivedMessage | None:
@@ -45,8 +48,9 @@ class Intake:
         deadline = None if timeout is None else monotonic() + timeout
         while await self._fill(1, deadline):
             with self.mutex:
-                if self.ready:  # else another receiver was quicker
-                    return self.ready.pop()
+                message = self.ready.pop() if self.ready else None  # another receiver may have been quicker
+            if message is not None and (not self.settling or await settle_first([message])):
+                return message
         return None
 
     async def take_many(self, max_messages: int, timeout: float | None) -> list[ReceivedMessage]:
@@ -61,6 +65,8 @@ class Intake:
                     del ready[len(found) - max_messages :]
                     part.reverse()
                     found = found + part if found else part
+            if found and self.settling:
+                found = await settle_first(found)
             if found or not await self._fill(max_messages, deadline):
                 return found
 
@@ -153,6 +159,7 @@ class Intake:
         lease, delivery = self._landed.popleft()
         messages = received(lease, delivery, self._before)
         self._before = messages[0].arrival
+        self.settling |= self._before.at_most_once
         messages.reverse()
         self.ready = messages
         return True

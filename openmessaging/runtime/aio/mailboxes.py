@@ -76,7 +76,7 @@ class QueueMailboxes:
         """Send mail as a message."""
         if not await self.has_mailbox(address):
             return False
-        batch, _ = self._packer.pack(address, 0, (to_record(mail),), False)
+        batch, _ = self._packer.pack(address, 0, (to_record(mail),))
         await self._driver.send((batch,))
         return True
 

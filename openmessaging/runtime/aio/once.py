@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from openmessaging.model.batch import attributes_of
 from openmessaging.model.errors import error
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Done, OutgoingBatch, Placement
@@ -54,11 +55,11 @@ async def send_once(
     partition, _, priority = ANYWHERE
     if is_directed(message.record):
         partition, _, priority = route_of(message, await call(driver.partition_count, name))
-    keyed, timed = record.message_key is not None, is_timed(message.record.headers)
+    attributes, timed = attributes_of((record,)), is_timed(message.record.headers)
     if sequence is None:
-        outgoing, origin = packer.pack(name, partition, (record,), keyed, timed, priority)
+        outgoing, origin = packer.pack(name, partition, (record,), attributes, timed, priority)
     elif isinstance(packer, NamedPacker):
-        outgoing, origin = packer.pack_at(sequence, name, partition, (record,), keyed, timed, priority)
+        outgoing, origin = packer.pack_at(sequence, name, partition, (record,), attributes, timed, priority)
     else:
         step = "Create the producer with a name"
         raise error(1418, "a sequence is one of a named producer", next_step=step, field="sequence")

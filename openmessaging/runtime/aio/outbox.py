@@ -124,6 +124,7 @@ class Outbox:
             record = checked_record(message, self._max_body, self._packer.once)
             batch.directed |= is_directed(message.record)
             batch.timed |= is_timed(message.record.headers)
+            batch.marked = True
         batch.add(record, message, future)
         self._used += size
         if batch.size >= self._batch_bytes:
@@ -150,7 +151,7 @@ class Outbox:
             self._alone = 0
             return None
         name = self._packer.full(message.destination)
-        outgoing, origin = self._packer.pack(name, None, (record,), False)
+        outgoing, origin = self._packer.pack(name, None, (record,))
         placement = self._driver.send_now(outgoing)
         if placement is None:
             self._alone = 0
@@ -242,7 +243,7 @@ class Outbox:
         partition, _, priority = route
         try:
             outgoing, origin = self._packer.pack(
-                batch.name, partition, batch.records, batch.keyed, batch.timed, priority
+                batch.name, partition, batch.records, batch.attributes, batch.timed, priority
             )
         except Exception as failure:
             self._fail(batch, failure)

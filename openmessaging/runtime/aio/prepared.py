@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from openmessaging.model.batch import attributes_of
 from openmessaging.model.errors import OMSRuntimeException, OMSTransactionException, transaction_error
 from openmessaging.model.message import Message, Record
 from openmessaging.model.spi import Delivery
@@ -58,7 +59,7 @@ class Preparer:
         headers = {**(record.headers or {}), "transactionId": transaction_id}
         marked = Record(record.data, record.message_key, record.properties, headers)
         timed = is_timed(message.record.headers)
-        batch, origin = self._packer.pack(name, partition, (marked,), marked.message_key is not None, timed, priority)
+        batch, origin = self._packer.pack(name, partition, (marked,), attributes_of((marked,)), timed, priority)
         preparation = Preparation(batch, transaction_id, self._producer_id, self._times)
         await call_within(self._timeout, self._driver.prepare, preparation)
         message.origin = origin

@@ -76,7 +76,7 @@ class PullConsumer(Consumer):
             self._require_started()
         message = None
         with intake.mutex:
-            if intake.ready:
+            if intake.ready and not intake.settling:
                 message = intake.ready.pop()
         if message is None:
             message = await intake.take(timeout)
@@ -186,7 +186,8 @@ class PullConsumer(Consumer):
                     at += 1
         except Exception as failure:
             refused = messages[min(at, len(messages) - 1)]
-            refused.lease.nack((refused.leased_offset,), None, f"{type(failure).__name__}: {failure}")
+            if refused.leased_offset in refused.lease.pending:  # else it was of qos 1
+                refused.lease.nack((refused.leased_offset,), None, f"{type(failure).__name__}: {failure}")
             for other in messages:
                 if other is not refused:
                     other.lease.release((other.leased_offset,))

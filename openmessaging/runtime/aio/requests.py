@@ -13,7 +13,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from openmessaging.model.batch import PRODUCER_BITS
+from openmessaging.model.batch import PRODUCER_BITS, attributes_of, is_at_most_once
 from openmessaging.model.errors import error
 from openmessaging.model.mail import Handed, Mail, MailKind, ServiceInfo
 from openmessaging.model.message import Message
@@ -171,6 +171,9 @@ class Requester:
     ) -> None:
         """Give a request that is handled at most once to a service that is free; else send it to the queue."""
         record = checked_request(message, self._max_body)
+        if idempotent and is_at_most_once(record):
+            step = "Send it without `idempotent`, or without qos 1"
+            raise error(1418, "qos 1 is handled at most once", next_step=step, field="qos")
         partition = priority = None
         if record.message_key is not None or record.headers or message.record.headers:
             counted = self._driver.partition_count(name)
@@ -186,8 +189,7 @@ class Requester:
         if not await self.services(name):
             raise no_responders(name)
         stored = stored_request(record, call_id, self.address, deadline_ms, idempotent=idempotent, window=window)
-        keyed = record.message_key is not None
-        outgoing, _ = self._packer.pack(name, partition, (stored,), keyed, self._expiry, priority)
+        outgoing, _ = self._packer.pack(name, partition, (stored,), attributes_of((stored,)), self._expiry, priority)
         self._driver.submit(outgoing, partial(_stored, waiting))
 
     async def _cancel(self, name: str, call_id: str) -> None:

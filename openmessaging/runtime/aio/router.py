@@ -106,6 +106,7 @@ class Router(Service):
             max_processing=900.0,
             grace=30.0,
         )
+        consumer.transacts = True
         await consumer.bind_queue(route.source, Serving(self._driver, route, self._functions, counts).serve, batch=True)
         await consumer.start()
         self._running[route.name] = route, consumer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from openmessaging.model.batch import attributes_of
 from openmessaging.model.errors import error
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Capability, OutgoingBatch
@@ -32,7 +33,9 @@ async def send_whole(
     records = checked.records
     destinations = {message.destination for message in messages}
     if len(destinations) == 1 and not checked.directed:
-        outgoing, origin = packer.pack(packer.full(destinations.pop()), None, records, False, checked.timed)
+        outgoing, origin = packer.pack(
+            packer.full(destinations.pop()), None, records, checked.attributes, checked.timed
+        )
         batches.append(outgoing)
         places.append((origin, range(len(records))))
     elif len(destinations) == 1 and checked.delays is not None:
@@ -41,7 +44,7 @@ async def send_whole(
             theirs, delays = records, checked.delays
             if not isinstance(members, range):
                 theirs, delays = [records[index] for index in members], [delays[index] for index in members]
-            outgoing, origin = packer.pack(name, None, theirs, False, delays=delays)
+            outgoing, origin = packer.pack(name, None, theirs, delays=delays)
             batches.append(outgoing)
             places.append((origin, members))
     else:
@@ -50,8 +53,7 @@ async def send_whole(
         ).items():
             for members in in_parts(group, records) if delayed else (group,):
                 theirs = [records[index] for index in members]
-                keyed = any(record.message_key is not None for record in theirs)
-                outgoing, origin = packer.pack(name, partition, theirs, keyed, checked.timed, priority)
+                outgoing, origin = packer.pack(name, partition, theirs, attributes_of(theirs), checked.timed, priority)
                 batches.append(outgoing)
                 whole = not delayed and len(members) == len(messages)
                 places.append((origin, range(len(members)) if whole else members))

@@ -68,7 +68,7 @@ class Combiner:
         if joined is not None:
             return self._wait(joined)
         try:
-            outgoing, origin = self._packer.pack(self._packer.full(message.destination), None, (message.record,), False)
+            outgoing, origin = self._packer.pack(self._packer.full(message.destination), None, (message.record,))
             origin.placement = self._driver.send((outgoing,))[0]
         finally:
             self._pass_on()
@@ -93,7 +93,7 @@ class Combiner:
         """Send for all that joined; the first of them is the caller."""
         try:
             name = self._packer.full(batch[0].message.destination)
-            outgoing, origin = self._packer.pack(name, None, [joined.message.record for joined in batch], False)
+            outgoing, origin = self._packer.pack(name, None, [joined.message.record for joined in batch])
             origin.placement = self._driver.send((outgoing,))[0]
         except BaseException as failure:
             for joined in batch:

@@ -19,6 +19,7 @@ from openmessaging.model.spi import Delivery
 from openmessaging.runtime.lease import DeliveryOrigin, Lease, leased, offsets_of
 from openmessaging.runtime.threads.primitives import Fetching, Lock, Periodic, Subscription
 from openmessaging.runtime.threads.received import ReceivedMessage, by_lease, received
+from openmessaging.runtime.threads.settling import settle_first
 
 MAX_BYTES = 8 << 20
 """Most bytes of one fetch."""
@@ -39,6 +40,8 @@ class Intake:
         self._fetch = Fetching(self._land)
         self._keeper = Periodic(invisible_time / 3, self._renew)
         self._closed = False
+        self.settling = False
+        """Whether messages of qos 1 have been here: from then on what is handed out has to be looked at."""
         self._before: DeliveryOrigin | None = None
 
     def take(self, timeout: float | None) -> ReceivedMessage | None:
@@ -46,8 +49,9 @@ class Intake:
         deadline = None if timeout is None else monotonic() + timeout
         while self._fill(1, deadline):
             with self.mutex:
-                if self.ready:  # else another receiver was quicker
-                    return self.ready.pop()
+                message = self.ready.pop() if self.ready else None  # another receiver may have been quicker
+            if message is not None and (not self.settling or settle_first([message])):
+                return message
         return None
 
     def take_many(self, max_messages: int, timeout: float | None) -> list[ReceivedMessage]:
@@ -62,6 +66,8 @@ class Intake:
                     del ready[len(found) - max_messages :]
                     part.reverse()
                     found = found + part if found else part
+            if found and self.settling:
+                found = settle_first(found)
             if found or not self._fill(max_messages, deadline):
                 return found
 
@@ -154,6 +160,7 @@ class Intake:
         lease, delivery = self._landed.popleft()
         messages = received(lease, delivery, self._before)
         self._before = messages[0].arrival
+        self.settling |= self._before.at_most_once
         messages.reverse()
         self.ready = messages
         return True

@@ -77,7 +77,7 @@ class QueueMailboxes:
         """Send mail as a message."""
         if not self.has_mailbox(address):
             return False
-        batch, _ = self._packer.pack(address, 0, (to_record(mail),), False)
+        batch, _ = self._packer.pack(address, 0, (to_record(mail),))
         self._driver.send((batch,))
         return True
 

@@ -103,6 +103,7 @@ class Outbox:
             batch.add(record, message, future)
             batch.directed |= is_directed(message.record)
             batch.timed |= is_timed(message.record.headers)
+            batch.marked |= record.headers is not None or record.message_key is not None
             self._used += size
             self._left += 1
             if batch.size >= self._batch_bytes:
@@ -177,7 +178,7 @@ class Outbox:
         partition, _, priority = route
         try:
             outgoing, origin = self._packer.pack(
-                batch.name, partition, batch.records, batch.keyed, batch.timed, priority
+                batch.name, partition, batch.records, batch.attributes, batch.timed, priority
             )
             self._driver.submit(outgoing, partial(self._arrived, batch, origin))
         except Exception as failure:

@@ -15,6 +15,7 @@ from operator import attrgetter
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from openmessaging.model.batch import is_at_most_once
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.context import ListenerContext
@@ -22,6 +23,7 @@ from openmessaging.runtime.interceptor import InterceptContext, around, logger, 
 from openmessaging.runtime.lease import Lease, leased
 from openmessaging.runtime.threads.primitives import Event, Fetching, Periodic, Subscription, Task, call, sleep
 from openmessaging.runtime.threads.received import ReceivedMessage, by_lease, received
+from openmessaging.runtime.threads.settling import settle_first
 from openmessaging.runtime.verdict import Reject, Retry
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ class Pump:
         self._tasks: set[Task] = set()
         self._room = Event()
         self._stopping = False
+        self._settling = False
+        """Whether messages of qos 1 have come: from then on units have to be looked at."""
         self._last_failure: tuple[float, Exception] | None = None
         self._capacity = max(consumer.batch_size if batch else 1, (consumer.concurrency or 1) * 2, consumer.prefetch)
         self._fetch = Fetching(self._land)
@@ -97,6 +101,7 @@ class Pump:
         for lease, delivery in leased(self._subscription, deliveries):
             messages = received(lease, delivery, before)
             before = messages[0].arrival
+            self._settling |= before.at_most_once and not self._consumer.transacts
             size = self._consumer.batch_size if self.batch else 1
             units = [messages[at : at + size] for at in range(0, len(messages), size)]
             with self._mutex:
@@ -138,6 +143,10 @@ class Pump:
         contexts: list[InterceptContext] = []
         interceptors = self._consumer.interceptors()
         try:
+            if self._settling:
+                unit = settle_first(unit)
+                if not unit:
+                    return
             with around(interceptors, "process", unit, self._consumer.group):
                 try:
                     contexts.extend(run_pre(interceptors, PRE_RECEIVE, message) for message in unit)
@@ -163,6 +172,8 @@ class Pump:
             call(self.listener, unit if self.batch else unit[0], context)
         except Exception as failure:
             rest = [index for index, message in enumerate(unit) if message.leased_offset in message.lease.pending]
+            if self._settling:
+                self._report_lost(unit, contexts, failure)
             for part in halves(rest) if len(rest) > 1 else ():
                 self._listen([unit[index] for index in part], [contexts[index] for index in part])
             if len(rest) == 1:
@@ -174,6 +185,14 @@ class Pump:
             self._settle(unit)
         for message, each in zip(unit, contexts, strict=True):
             run_post(interceptors, POST_RECEIVE, message, each)
+
+    def _report_lost(self, unit: Unit, contexts: list[InterceptContext], failure: Exception) -> None:
+        """Tell about messages of qos 1 that a listener failed on: they do not come again."""
+        interceptors = self._consumer.interceptors()
+        for message, context in zip(unit, contexts, strict=True):
+            if is_at_most_once(message.record):
+                logger.warning("a listener failed on %s, of qos 1: it is lost", message.message_id, exc_info=failure)
+                run_post(interceptors, ON_ERROR, message, context, failure)
 
     def _settle(self, unit: Unit) -> None:
         for lease, offsets in by_lease(unit):

@@ -47,6 +47,8 @@ class PushConsumer(Consumer):
         """Seconds that a listener may take."""
         self.invisible_time = membership.config.invisible_time
         """Seconds of a lease; renewed while a listener is at work."""
+        self.transacts = False
+        """Whether what its listener makes of messages is committed with their acknowledgement, those of qos 1 too."""
         self.prefetch = 32
         """Messages of a queue that may be here at once, unless concurrency or batches need more."""
         self.resumed = Event()

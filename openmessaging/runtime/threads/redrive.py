@@ -28,7 +28,7 @@ _CONFIG = GroupConfig(invisible_time=3600.0, backoff=Backoff(max_delivery=1_000_
 Chosen = Callable[[Message], bool]
 
 
-def letters(driver: Driver, queue: str, group: str) -> list[Message]:
+def letters(driver: Driver, queue: str, group: str, maximum: int = MAX_LETTERS) -> list[Message]:
     """The dead letters of a group that were not sent back, the oldest first. Raises OMSDestinationException 1404."""
     name = (driver.describe_group(queue, group)).dead_letter_queue
     try:
@@ -36,11 +36,11 @@ def letters(driver: Driver, queue: str, group: str) -> list[Message]:
     except OMSDestinationException:
         return []
     if any(info.name == GROUP for info in groups):
-        return messages_of(driver.peek(name, GROUP, MAX_LETTERS, MAX_LETTER_BYTES))
+        return messages_of(driver.peek(name, GROUP, maximum, MAX_LETTER_BYTES))
     found: list[Message] = []
     for number, (offset, _) in enumerate((driver.describe_queue(name)).offsets):
-        found += messages_of(driver.read(name, number, offset, MAX_LETTERS))
-    return found
+        found += messages_of(driver.read(name, number, offset, maximum))
+    return found[:maximum]
 
 
 class Redrive:

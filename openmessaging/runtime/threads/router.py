@@ -107,6 +107,7 @@ class Router(Service):
             max_processing=900.0,
             grace=30.0,
         )
+        consumer.transacts = True
         consumer.bind_queue(route.source, Serving(self._driver, route, self._functions, counts).serve, batch=True)
         consumer.start()
         self._running[route.name] = route, consumer

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from openmessaging.model.batch import is_at_most_once
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.mail import Handed, Mail, MailKind
 from openmessaging.model.message import Record
@@ -122,6 +123,7 @@ class ServiceEndpoint(Service):
         try:
             refused = self._refusal(request, running.arrived)
             if refused is None:
+                self._settle_first(request, running)
                 with around(self._interceptors, "process", [request], self.group):
                     self._handle(request, running, waits)
             elif refused:
@@ -232,6 +234,15 @@ class ServiceEndpoint(Service):
         else:
             self._ack(running)
             self._refuse(request, "the service was stopped while it handled the request")
+
+    def _settle_first(self, request: Request, running: Running) -> None:
+        """A plain message of qos 1 is settled before it is handled. (What a requester waits for is handled once anyway:
+        he is gone when it comes again.) Raises OMSRuntimeException when it cannot be: it is not handled then."""
+        arrived = running.arrived
+        if arrived is not None and request.reply_to is None and is_at_most_once(request.record):
+            self._subscription.ack(arrived.delivery.lease_id, (arrived.offset,))
+            running.settled = True
+            self._subscription.flush()
 
     def _ack(self, running: Running) -> None:
         if not running.settled:

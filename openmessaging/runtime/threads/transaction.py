@@ -13,6 +13,7 @@ from operator import attrgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from openmessaging.model.batch import is_at_most_once
 from openmessaging.model.errors import error, transaction_error
 from openmessaging.model.message import Message
 from openmessaging.model.transaction import Settlement
@@ -73,11 +74,13 @@ class Transaction:
         """Acknowledge a received message, or several, with the transaction; of any group and queue of this system.
 
         Until it commits they stay in the hands of their consumer; after a rollback they are settled or given back as if
-        there had been no transaction. Raises OMSRuntimeException 1418 for one that is settled; OMSTransactionException
-        when the transaction has ended.
+        there had been no transaction. Those of qos 1 were settled when they were received. Raises
+        OMSRuntimeException 1418 for one that is settled otherwise; OMSTransactionException when the transaction has
+        ended.
         """
         self._require_open()
         messages = [message] if isinstance(message, ReceivedMessage) else list(message)
+        messages = [each for each in messages if not is_at_most_once(each.record)]
         for each in messages:
             each.lease.check(each.leased_offset)
         self._received += messages

@@ -82,8 +82,6 @@ async def test_qos_2_needs_an_idempotent_send(memory: str) -> None:
         async with access_point.create_producer() as plain:
             with pytest.raises(OMSUnsupportException, match="name"):
                 await plain.send(plain.create_message("orders", b"1", qos=2))
-        with pytest.raises(OMSUnsupportException, match="qos 1"):
-            await named.send(named.create_message("orders", b"1", qos=1))
 
 
 async def test_what_is_wrong_is_said(memory: str) -> None:

@@ -85,7 +85,7 @@ async def test_limits_and_unsupported_fields_are_refused_by_name(memory: str) ->
         with pytest.raises(OMSMessageFormatException) as caught:
             await producer.send(producer.create_message("orders", b"", properties={"big": "x" * 70_000}))
         assert caught.value.code == 1411
-        for name, value in {"transaction_id": "t", "qos": 1}.items():
+        for name, value in {"transaction_id": "t", "qos": 2}.items():
             with pytest.raises(OMSUnsupportException) as refused:
                 await producer.send(producer.create_message("orders", b"", **{name: value}))
             assert refused.value.field is not None
@@ -158,7 +158,7 @@ async def test_one_way_sends_never_raise(memory: str) -> None:
         producer = access_point.create_producer()
         producer.send_oneway(producer.create_message("orders", b"lost: not started"))
         async with producer:
-            producer.send_oneway(producer.create_message("orders", b"refused", qos=1))
+            producer.send_oneway(producer.create_message("orders", b"refused", qos=2))
             producer.send_oneway([producer.create_message("orders", b"%d" % number) for number in range(3)])
             await producer.flush()
         assert (await access_point.resource_manager().describe_queue("orders")).messages == 3
@@ -228,11 +228,11 @@ async def test_interceptors_run_around_every_kind_of_send(memory: str) -> None:
         assert sorted(seen) == sorted(order * 2)
         seen.clear()
         with pytest.raises(OMSUnsupportException):
-            await producer.send(producer.create_message("orders", b"5", qos=1))
+            await producer.send(producer.create_message("orders", b"5", qos=2))
         assert seen == ["pre a", "pre b", "error b OMSUnsupportException", "error a OMSUnsupportException"]
         seen.clear()
         with pytest.raises(OMSUnsupportException):
-            await producer.send_async(producer.create_message("orders", b"5", qos=1)).get(5)
+            await producer.send_async(producer.create_message("orders", b"5", qos=2)).get(5)
         assert seen[2:] == ["error b OMSUnsupportException", "error a OMSUnsupportException"]
         producer.remove_interceptor(first)
         producer.remove_interceptor(second)

@@ -82,8 +82,6 @@ def test_qos_2_needs_an_idempotent_send(memory: str) -> None:
             assert [message.header.qos for message in consumer.batch_receive(timeout=5)] == [2, 2]
         with access_point.create_producer() as plain, pytest.raises(OMSUnsupportException, match="name"):
             plain.send(plain.create_message("orders", b"1", qos=2))
-        with pytest.raises(OMSUnsupportException, match="qos 1"):
-            named.send(named.create_message("orders", b"1", qos=1))
 
 
 def test_what_is_wrong_is_said(memory: str) -> None:
