@@ -63,10 +63,10 @@ def test_a_priority_is_refused_where_a_driver_has_none() -> None:
     packer = Packer("default", "none")
     packer.capabilities = frozenset(Capability) - {Capability.PRIORITY}
     with pytest.raises(OMSUnsupportException) as caught:
-        packer.pack("default://q", None, [Record(b"")], False, False, 9)
+        packer.pack("default://q", None, [Record(b"")], 0, False, 9)
     assert caught.value.field == "priority"
     packer.capabilities = frozenset(Capability)
-    assert packer.pack("default://q", None, [Record(b"")], False, False, 9)[0].priority == 9
+    assert packer.pack("default://q", None, [Record(b"")], 0, False, 9)[0].priority == 9
 
 
 def test_fields_that_only_direct_the_sending_are_not_stored() -> None:
@@ -84,8 +84,8 @@ def test_fields_that_only_direct_the_sending_are_not_stored() -> None:
 
 def test_a_packer_numbers_its_messages_and_marks_keyed_batches() -> None:
     packer = Packer("shop", "none")
-    first, origin = packer.pack(packer.full("q"), None, [Record(b"a"), Record(b"b")], False)
-    second, later = packer.pack("shop://q", 3, [Record(b"c", "k")], True)
+    first, origin = packer.pack(packer.full("q"), None, [Record(b"a"), Record(b"b")])
+    second, later = packer.pack("shop://q", 3, [Record(b"c", "k")], KEYED)
     assert (first.destination, second.partition) == ("shop://q", 3)
     assert (origin.first_sequence, later.first_sequence) == (0, 2)
     header, shared, records = decode(first.batch.head + first.batch.payload)
@@ -94,7 +94,7 @@ def test_a_packer_numbers_its_messages_and_marks_keyed_batches() -> None:
     assert not header.attributes & KEYED
     assert parse_header(second.batch.head + second.batch.payload).attributes & KEYED
     with pytest.raises(OMSRuntimeException, match="one batch"):
-        packer.pack("shop://q", None, [Record(b"")] * (MAX_MESSAGES + 1), False)
+        packer.pack("shop://q", None, [Record(b"")] * (MAX_MESSAGES + 1))
 
 
 def test_remembered_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

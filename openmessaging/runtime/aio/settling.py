@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from openmessaging.model.batch import is_at_most_once
-from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.batch import AT_MOST_ONCE, ATTRIBUTES_AT, is_at_most_once
+from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.spi import Delivery
 from openmessaging.runtime.aio.primitives import Subscription
-from openmessaging.runtime.aio.received import ReceivedMessage, by_lease
-from openmessaging.runtime.lease import Lease, Settler
+from openmessaging.runtime.aio.received import ReceivedMessage, by_lease, received
+from openmessaging.runtime.lease import Lease, Settler, leased
 
 
 async def settle_first(messages: Sequence[ReceivedMessage]) -> list[ReceivedMessage]:
@@ -40,3 +41,16 @@ async def settle_first(messages: Sequence[ReceivedMessage]) -> list[ReceivedMess
             lease.release(offsets)
         raise
     return [message for message in messages if message.lease not in lost or not is_at_most_once(message.record)]
+
+
+async def settle_deliveries(subscription: Subscription, deliveries: Sequence[Delivery]) -> None:
+    """As `settle_first`, for who hands on deliveries as they are.
+
+    Raises OMSRuntimeException 1418 when a lease is over already, 1501.
+    """
+    if any(delivery.data[ATTRIBUTES_AT] & AT_MOST_ONCE for delivery in deliveries):
+        messages = [
+            message for lease, delivery in leased(subscription, deliveries) for message in received(lease, delivery)
+        ]
+        if len(await settle_first(messages)) < len(messages):
+            raise error(1418, "a lease ended before its messages could be settled", next_step="Receive again")

@@ -12,6 +12,7 @@ from msgspec import Meta
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, error
 from openmessaging.model.settings import GroupConfig
 from openmessaging.model.spi import Delivery, Subscription
+from openmessaging.runtime.aio.settling import settle_deliveries
 from openmessaging.runtime.lease import DeliveryOrigin
 from openmessaging.runtime.receipt import MessageReceipt
 from openmessaging.server.http.groups import GROUP, MessageList, group_of
@@ -118,6 +119,7 @@ async def receive(request: Request) -> Response:
         if wanted.invisible_time is not None:
             for lease_id in {delivery.lease_id for delivery in deliveries}:
                 subscription.extend(lease_id, wanted.invisible_time)
+        await settle_deliveries(subscription, deliveries)
         views = views_of(deliveries, wanted.body, binary=request.accepts(MSGPACK))
     except BaseException:
         release()

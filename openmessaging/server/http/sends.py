@@ -153,7 +153,7 @@ async def _send_records(request: Request) -> StoredRun:
         raise body_too_large(largest, driver.max_body_bytes)
     name = queue_of(request)
     packer = request.app.sharing.packer(request.client, driver)
-    outgoing, _ = packer.pack(name, request.query.partition, records, False)
+    outgoing, _ = packer.pack(name, request.query.partition, records)
     return _run(name, (await driver.send((outgoing,)))[0], len(records))
 
 

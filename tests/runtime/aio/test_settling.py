@@ -215,3 +215,18 @@ async def test_a_service_settles_a_plain_message_first_and_refuses_a_contradicti
             await producer.send(producer.create_message("q", b"end"))
             assert await done.wait_within(10)
         assert sorted(seen) == [b"asked", b"end", b"lost"]
+
+
+async def test_a_lease_that_is_over_is_told_to_who_hands_on_deliveries(memory: str) -> None:
+    async with connect(memory) as access_point:
+        await fill(access_point, "q", 0, 1)
+        async with access_point.create_pull_consumer("q", group="g") as consumer:
+            subscription = consumer._intake.subscription("default://q")
+            deliveries = await subscription.fetch(10, 1 << 20, 0.0)
+            await access_point.resource_manager().seek_group("q", "g", "earliest")
+            with pytest.raises(OMSRuntimeException) as caught:
+                await settling.settle_deliveries(subscription, deliveries)
+            assert caught.value.code == 1418
+            again = await subscription.fetch(10, 1 << 20, 0.0)
+            await settling.settle_deliveries(subscription, again)
+        assert (await access_point.resource_manager().describe_group("q", "g")).lag == 1

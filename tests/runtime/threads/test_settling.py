@@ -215,3 +215,18 @@ def test_a_service_settles_a_plain_message_first_and_refuses_a_contradiction(mem
             producer.send(producer.create_message("q", b"end"))
             assert done.wait_within(10)
         assert sorted(seen) == [b"asked", b"end", b"lost"]
+
+
+def test_a_lease_that_is_over_is_told_to_who_hands_on_deliveries(memory: str) -> None:
+    with connect(memory) as access_point:
+        fill(access_point, "q", 0, 1)
+        with access_point.create_pull_consumer("q", group="g") as consumer:
+            subscription = consumer._intake.subscription("default://q")
+            deliveries = subscription.fetch(10, 1 << 20, 0.0)
+            access_point.resource_manager().seek_group("q", "g", "earliest")
+            with pytest.raises(OMSRuntimeException) as caught:
+                settling.settle_deliveries(subscription, deliveries)
+            assert caught.value.code == 1418
+            again = subscription.fetch(10, 1 << 20, 0.0)
+            settling.settle_deliveries(subscription, again)
+        assert (access_point.resource_manager().describe_group("q", "g")).lag == 1

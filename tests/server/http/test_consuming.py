@@ -128,3 +128,12 @@ def test_what_was_received_can_be_sent_again(client: httpx.Client, queue: str) -
     got = receive(client, queue)[0]
     assert {name: got[name] for name in new} == new
     assert client.post(f"/v1/queues/{queue}-2/messages", json=got).status_code == 200
+
+
+def test_what_is_of_qos_1_is_settled_before_the_answer(client: httpx.Client, queue: str) -> None:
+    client.post(f"/v1/queues/{queue}/messages", json={"messages": [{"text": "once", "qos": 1}, {"text": "again"}]})
+    got = receive(client, queue, maxMessages=10)
+    assert [each["text"] for each in got] == ["once", "again"]
+    assert client.get(path_of(queue)).json()["lag"] == 1
+    client.post(f"{path_of(queue)}/release", json={"receipts": receipts(got)[1:]})
+    assert [each["text"] for each in receive(client, queue, maxMessages=10)] == ["again"]
