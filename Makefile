@@ -62,6 +62,7 @@ bench: $(STAMP) ## what the store does beside what the machine can do, as ratios
 	$(PY) -m benchmarks.startup
 	$(PY) -m benchmarks.app
 	$(PY) -m benchmarks.rpc
+	$(PY) -m benchmarks.connections
 	$(PY) -m benchmarks.http
 
 docs: $(STAMP) ## run every code block of README.md and docs/, and every example
