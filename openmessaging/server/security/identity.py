@@ -79,6 +79,8 @@ class Identity:
         """Id of the token it came with; empty with any other proof."""
         self.proof = proof
         """The hash of the password, or the subject, that it was known by."""
+        self.claimed: tuple[str, ...] = ()
+        """Roles that its JWT gives it."""
         self.expires_ms = expires_ms
         self.everything = everything
         self.usage = usage

@@ -22,10 +22,11 @@ from openmessaging.model.access_point import is_loopback
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.server.security.audit import Audit
 from openmessaging.server.security.config import SecurityConfig, TlsConfig
-from openmessaging.server.security.grants import Action, parse_grant
+from openmessaging.server.security.grants import Action, Grant, parse_grant
 from openmessaging.server.security.guard import Guard, Openings, forbidden
 from openmessaging.server.security.hashing import hash_token, matches, token_id
 from openmessaging.server.security.identity import Credentials, HangUp, Identity
+from openmessaging.server.security.issuer import LEEWAY, Issuer
 from openmessaging.server.security.quotas import Usage
 from openmessaging.server.security.tls import Tls, stamp
 from openmessaging.server.security.tries import Tries
@@ -67,6 +68,7 @@ class Security:
         self._secret = secrets.token_bytes(32)
         self._hashing = asyncio.Semaphore(_HASHING)
         self._tls: list[Tls] = []
+        self._issuer = Issuer(self.config) if self.config.jwt_issuer else None
         self._seen = stamp(self.path) if self.path is not None else None
         self._users = read_users(self.path) if self.path is not None else None
 
@@ -180,12 +182,33 @@ class Security:
         raise error(1401, f"no user has the subject {credentials.subject}")
 
     async def _checked(self, credentials: Credentials) -> Identity:
+        if self._issuer is not None and self._issuer.looks_like(credentials.key):
+            return await self._by_claims(self._issuer, credentials)
         user = self.users.users.get(credentials.account)
         async with self._hashing:
             good = await asyncio.to_thread(matches, credentials.key, user.password if user is not None else "")
         if user is None or not good:
             raise error(1401, "wrong account or password")
         return self._identity(credentials.account, user, "password", credentials, proof=user.password)
+
+    async def _by_claims(self, issuer: Issuer, credentials: Credentials) -> Identity:
+        claims = await issuer.claims(credentials.key)
+        named = issuer.user_of(claims)
+        ends = int((claims["exp"] + LEEWAY) * 1000)
+        name, user = self._of_claim(named)
+        identity = self._identity(name, user, "jwt", credentials, proof=named, ends=ends)
+        identity.claimed = tuple(issuer.roles_of(claims))
+        identity.regrant(self._claimed_grants(identity, user), identity.claimed, None)
+        return identity
+
+    def _of_claim(self, named: str) -> tuple[str, User]:
+        """The user of the file that a JWT stands for; else one without rights of its own, whose name none in the file
+        can have by chance."""
+        found = ((name, user) for name, user in self.users.users.items() if f"jwt:{named}" in user.subjects)
+        return next(found, (f"jwt:{named}", User()))
+
+    def _claimed_grants(self, identity: Identity, user: User) -> list[Grant]:
+        return self.users.grants_of(user, [*user.roles, *identity.claimed])
 
     def _identity(
         self, name: str, user: User, how: str, credentials: Credentials, *, ends: int | None = None, **rest: Any
@@ -296,6 +319,11 @@ class Security:
 
     def _renew(self, identity: Identity) -> None:
         if identity.how == "jwt":
+            name, claimed = self._of_claim(identity.proof)
+            if name != identity.name or claimed.disabled:
+                self._end(identity, "the user of this JWT has changed")
+            else:
+                identity.regrant(self._claimed_grants(identity, claimed), identity.claimed, None)
             return
         user = self.users.users.get(identity.name)
         token = user.tokens.get(identity.token) if user is not None and identity.token else None
