@@ -317,6 +317,13 @@ def conversation() -> Iterable[dict[str, Any]]:
         ("server", 11, 6, [1404, "OMSDestinationException", "no such queue", "Create it", None]),
         ("client", 13, 0, None),
         ("server", 14, 0, None),
+        # Other connections: with account and key, with a token or JWT alone, and one that is not let in.
+        ("client", 1, 1, ["OMS", [1], "example", "worker-1", "alice", "correct horse", "eu"]),
+        ("client", 1, 1, ["OMS", [1], "example", "worker-1", "", "oms_0a1b2c3d_an-example", ""]),
+        ("server", 11, 0, [1401, "OMSSecurityException", "the server does not know this account and key", "", None]),
+        # What a client may not do is answered, and the connection goes on.
+        ("client", 9, 7, ["delete_queue", ["default://orders"]]),
+        ("server", 11, 7, [1403, "OMSSecurityException", "no right to manage default://orders", "", None]),
     ]
     for sender, kind, request, body in frames:
         data = b"" if body is None else pack(body)

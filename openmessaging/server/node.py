@@ -97,6 +97,7 @@ class Node:
         """Of a store in this process."""
         if self._runner is not None:
             self.metrics.watch(self._runner, self._directory)
+        self.security.stored_bytes = getattr(self.driver, "stored_bytes", None)
         self.server = Server(self.driver, now_ms, config.limits, self.metrics, self.security)
         try:
             await self._listen()

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from openmessaging import blocking
+from openmessaging.model.batch import encode, encode_shared
+from openmessaging.model.message import Record
 from openmessaging.server import Limits
 from openmessaging.wire import (
     Fetch,
@@ -230,3 +232,16 @@ def test_a_client_that_does_not_read_is_given_no_leases_and_holds_up_nobody(tmp_
         assert server.server.connections == 1, "it is hung up on"
         info = access_point.resource_manager().describe_group("orders", "g")
         assert info.in_flight < 200, "leases are for who reads"
+
+
+@pytest.mark.parametrize(
+    ("properties", "headers", "code"), [({"p": "x" * 70_000}, {}, 1411), ({}, {"h": "x" * 70_000}, 1412)]
+)
+def test_properties_and_headers_have_limits_too(raw: Raw, properties: dict, headers: dict, code: int) -> None:
+    raw.hello()
+    record = Record(b"x", None, properties or None, headers or None)
+    batch = encode([record], shared=encode_shared({}), born_ms=1, producer_id=1, first_sequence=0)
+    raw.tell(Kind.SEND, 2, Send([SendItem(QUEUE, None, batch.head + batch.payload)]))
+    assert raw.refused().code == code
+    raw.tell(Kind.PING, 3, b"")
+    assert raw.next().kind == Kind.PONG  # the connection goes on

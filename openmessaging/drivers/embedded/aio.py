@@ -10,6 +10,7 @@ from typing import Any
 from openmessaging.broker.belonging import queues_of
 from openmessaging.broker.resent import find_sent
 from openmessaging.broker.runner import Runner
+from openmessaging.broker.stored_bytes import StoredBytes
 from openmessaging.broker.wakeups import Wake
 from openmessaging.drivers.embedded.sender import LoopSender, call_in
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
@@ -36,6 +37,7 @@ class EmbeddedDriver:
     def __init__(self, blocking: BlockingEmbeddedDriver) -> None:
         self._blocking = blocking
         self.runner = blocking.runner
+        self._stored_bytes = StoredBytes(self.runner)
         self._senders: dict[asyncio.AbstractEventLoop, LoopSender] = {}
         self.capabilities = blocking.capabilities
         self.max_body_bytes = blocking.max_body_bytes
@@ -104,6 +106,10 @@ class EmbeddedDriver:
     def queues_of(self, kind: str, name: str) -> list[str]:
         """The queues that something with a name of its own belongs to."""
         return queues_of(self.runner, kind, name)
+
+    def stored_bytes(self, wanted: Callable[[str], bool]) -> int:
+        """Bytes that the queues hold whose names are wanted; for one thread at a time."""
+        return self._stored_bytes.of(wanted)
 
     def partition_count(self, destination: str) -> int:
         """Number of partitions, creating the queue on first use."""

@@ -14,7 +14,7 @@ from openmessaging.model.mail import Mailboxes
 from openmessaging.model.replay import Delivery, Refused
 from openmessaging.model.spi import Done, OutgoingBatch, Placement, Subscription, SubscriptionSpec
 from openmessaging.model.spi import Driver as AnyDriver
-from openmessaging.model.transaction import Settlement
+from openmessaging.model.transaction import Preparation, Settlement
 from openmessaging.server.security.grants import GRANTABLE, Action
 from openmessaging.server.security.identity import Identity
 from openmessaging.server.security.operations import ANYWHERE, TABLE, Rule
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _VIEWS = 10_000
 """Views of tables that are remembered; one lives for a minute."""
+_STORING = frozenset({"advance_copy", "begin_copy", "create_schedule", "create_route"})
+"""Operations that store more than they are given: not begun by who has used up his rate or space."""
 _SEND, _RECEIVE = int(Action.SEND), int(Action.RECEIVE)
 
 
@@ -56,7 +58,6 @@ class Guard:
         self.max_body_bytes = driver.max_body_bytes
         self.mailboxes = GuardedMailboxes(self, driver.mailboxes)
         self._sendable = identity.passed[_SEND]
-        self._usage = identity.usage
 
     # ---- checking --------------------------------------------------------------------------------------------------
 
@@ -108,6 +109,8 @@ class Guard:
             given.apply_defaults()
             for action, resource in rule.needs(self.look, given.arguments):
                 self.need(name, action, resource, audited=rule.audited)
+            if name in _STORING and self.identity.usage is not None:
+                self.identity.usage.check()
             result = method(*arguments, **named)
             if rule.keep is None:
                 return result
@@ -129,8 +132,8 @@ class Guard:
         for batch in batches:
             if batch.destination not in self._sendable:
                 self.need(operation, _SEND, batch.destination)
-        usage = self._usage
-        if usage is not None:
+        usage = self.identity.usage
+        if usage is not None and usage.counts:
             usage.check()
             for batch in batches:
                 usage.take(batch.batch.count, len(batch.batch.payload))
@@ -149,13 +152,19 @@ class Guard:
         """Store one batch within the call. Counted only when it was stored: otherwise it comes again by `submit`."""
         if batch.destination not in self._sendable:
             self.need("send_now", _SEND, batch.destination)
-        usage = self._usage
-        if usage is not None:
+        usage = self.identity.usage
+        counted = usage is not None and usage.counts
+        if usage is not None and counted:
             usage.check()
         placement: Placement | None = self._driver.send_now(batch)
-        if usage is not None and placement is not None:
+        if usage is not None and counted and placement is not None:
             usage.take(batch.batch.count, len(batch.batch.payload))
         return placement
+
+    async def prepare(self, preparation: Preparation) -> None:
+        """Store a message that stays invisible until it is committed."""
+        self._admit("prepare", (preparation.batch,))
+        await self._driver.prepare(preparation)
 
     async def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
         """Store all batches and settle all messages; these come from subscriptions, which were checked."""

@@ -22,7 +22,8 @@ class Quota(msgspec.Struct, frozen=True, omit_defaults=True):
     connections: int | None = None
     """Connections of the native protocol, and streams over HTTP."""
     stored_bytes: int | None = None
-    """Bytes of encoded batches in the queues that the user alone sends to, see `Usage.stored`."""
+    """Bytes of encoded batches in all queues that the user may send to, delayed ones too: beyond it he sends nothing
+    more until some are consumed."""
 
 
 class Usage:
@@ -39,25 +40,31 @@ class Usage:
         self._clock = clock
         self._at = clock()
         self.connections = 0
+        self.stored = 0
+        """Bytes in the queues it may send to: counted once a second, with what was sent since."""
         self.refused = 0
         """Sends and connections that were refused."""
         self.quota = quota
         self._messages = quota.messages_per_s or 0.0
         self._bytes = quota.bytes_per_s or 0.0
 
+        self.counts = _counts(quota)
+        """Whether sends have to be counted."""
+
     def change(self, quota: Quota) -> None:
         """Other limits from now on; a rate begins anew."""
         if quota != self.quota:
             self.quota = quota
+            self.counts = _counts(quota)
             self._messages, self._bytes = quota.messages_per_s or 0.0, quota.bytes_per_s or 0.0
 
-    @property
-    def counts(self) -> bool:
-        """Whether sends have to be counted."""
-        return self.quota.messages_per_s is not None or self.quota.bytes_per_s is not None
-
     def check(self) -> None:
-        """Raises OMSRuntimeException 1502 while a rate is used up: the same send may succeed a little later."""
+        """Raises OMSRuntimeException 1502 while a rate or the space is used up: the same send may succeed later."""
+        most = self.quota.stored_bytes
+        if most is not None and self.stored >= most:
+            self.refused += 1
+            text = f"the queues that {self._name} sends to hold {self.stored:,} bytes, the limit is {most:,}"
+            raise error(1502, text, next_step="Consume or purge what is there, or ask for more")
         now = self._clock()
         quota, passed = self.quota, max(0.0, now - self._at)
         self._at = now
@@ -82,6 +89,7 @@ class Usage:
         """Count what is sent; after `check`."""
         self._messages -= messages
         self._bytes -= size_bytes
+        self.stored += size_bytes
 
     def enter(self) -> None:
         """One connection more. Raises OMSRuntimeException 1503 when there are enough."""
@@ -95,3 +103,7 @@ class Usage:
     def leave(self) -> None:
         """One connection less."""
         self.connections -= 1
+
+
+def _counts(quota: Quota) -> bool:
+    return not (quota.messages_per_s is quota.bytes_per_s is quota.stored_bytes is None)

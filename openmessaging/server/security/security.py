@@ -15,6 +15,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -22,7 +23,7 @@ from openmessaging.model.access_point import is_loopback
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.server.security.audit import Audit
 from openmessaging.server.security.config import SecurityConfig, TlsConfig
-from openmessaging.server.security.grants import Action, Grant, parse_grant
+from openmessaging.server.security.grants import Action, Grant, allowed, parse_grant
 from openmessaging.server.security.guard import Guard, Openings, forbidden
 from openmessaging.server.security.hashing import hash_token, matches, token_id
 from openmessaging.server.security.identity import Credentials, HangUp, Identity
@@ -63,6 +64,8 @@ class Security:
         self._openings = Openings()
         self._identities: WeakSet[Identity] = WeakSet()
         self._known: dict[bytes, Identity] = {}
+        self.stored_bytes: Callable[[Callable[[str], bool]], int] | None = None
+        """How many bytes queues hold, by their names; None: quotas of space cannot be kept."""
         self._usages: dict[str, Usage] = {}
         self._tries = Tries(time.monotonic)
         self._secret = secrets.token_bytes(32)
@@ -380,7 +383,20 @@ class Security:
             await asyncio.sleep(WATCH_SECONDS)
             with contextlib.suppress(OSError):
                 self.look_around()
+            await self.measure()
+
+    async def measure(self) -> None:
+        """Count what the queues hold of users whose space is limited."""
+        for name, user in self.users.users.items():
+            usage = self._usages.get(name)
+            if usage is not None and user.quota.stored_bytes is not None and self.stored_bytes is not None:
+                wanted = partial(_may_send, self.users.grants_of(user))
+                usage.stored = await asyncio.to_thread(self.stored_bytes, wanted)
 
     def close(self) -> None:
         """Let go of the audit log."""
         self.audit.close()
+
+
+def _may_send(grants: Sequence[Grant], queue: str) -> bool:
+    return bool(allowed(grants, queue) & Action.SEND)

@@ -17,7 +17,7 @@ from openmessaging.model.mail import Mail, MailKind
 from openmessaging.model.message import Record
 from openmessaging.model.settings import Backoff, GroupConfig
 from openmessaging.model.spi import OutgoingBatch, SubscriptionSpec
-from openmessaging.model.transaction import Settlement
+from openmessaging.model.transaction import Preparation, Settlement, TransactionCheck
 from openmessaging.model.unique import Unique
 from openmessaging.server.security.audit import Audit
 from openmessaging.server.security.grants import parse_grant
@@ -262,6 +262,21 @@ def test_what_is_stored_within_the_call_is_counted_once() -> None:
                 if guard.send_now(batch(ORDERS, b"x")) is None:  # quicker with the next turn
                     await guard.send([batch(ORDERS, b"x")])
         assert (await desk.driver.describe_queue(ORDERS)).messages == 50
+
+    run(work)
+
+
+def test_who_has_used_up_his_rate_prepares_and_copies_nothing() -> None:
+    async def work(desk: Desk) -> None:
+        usage = Usage("alice", Quota(messages_per_s=1), lambda: 0.0)
+        guard = desk.guard("* *", usage=usage)
+        await guard.send([batch(ORDERS, b"x")])
+        preparation = Preparation(batch(ORDERS, b"x"), "t", "p", TransactionCheck())
+        with pytest.raises(OMSRuntimeException, match="1502"):
+            await guard.prepare(preparation)
+        with pytest.raises(OMSRuntimeException, match="1502"):
+            await guard.begin_copy("c", ORDERS, OTHER, [(0, 1)], True)
+        assert await desk.driver.list_transactions() == []
 
     run(work)
 

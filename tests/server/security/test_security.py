@@ -304,3 +304,20 @@ def test_secrets_are_not_shown(path: Path, caplog: pytest.LogCaptureFixture) -> 
     token = add_user(path, "alice")
     known(security_of(path), key=token)
     assert token not in caplog.text
+
+
+def test_who_has_filled_his_space_sends_no_more_until_some_is_consumed(path: Path) -> None:
+    token = add_user(path, "alice", "send sales://*", quota=Quota(stored_bytes=1_000))
+    security = security_of(path)
+    held = {"sales://a": 600, "sales://b": 300, "other://c": 5_000}
+    security.stored_bytes = lambda wanted: sum(size for name, size in held.items() if wanted(name))
+    usage = known(security, key=token).usage
+    assert usage is not None
+    asyncio.run(security.measure())
+    usage.check()
+    usage.take(1, 200)
+    with pytest.raises(OMSRuntimeException, match=r"1502.*hold 1,100 bytes, the limit is 1,000"):
+        usage.check()
+    held["sales://a"] = 0
+    asyncio.run(security.measure())
+    usage.check()
