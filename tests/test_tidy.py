@@ -57,7 +57,6 @@ TESTED_WITH = {
     "server/http/messages.py": "server/http/test_sends.py",
     "server/http/sharing.py": "server/http/test_sends.py",
     "server/http/request.py": "server/http/test_http1.py",
-    "server/http/listener.py": "server/http/test_http1.py",
     "server/http/binding/callback.py": "server/http/callbacks/test_manager.py",
     "server/http/binding/fields.py": "server/http/binding/test_produce.py",
     "server/http/binding/form.py": "server/http/binding/test_produce.py",

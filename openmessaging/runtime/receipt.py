@@ -12,7 +12,6 @@ import msgspec
 
 from openmessaging.model.errors import error
 
-
 _encode = msgspec.msgpack.Encoder().encode
 
 

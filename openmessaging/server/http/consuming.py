@@ -108,9 +108,10 @@ async def receive(request: Request) -> Response:
     wanted: Receive = request.input or Receive()
     queue, group, app = queue_of(request), group_of(request), request.app
     subscription = await _hold(request, queue, group, wanted.group or GroupConfig())
-    fetch = subscription.fetch(wanted.max_messages, wanted.max_bytes, wanted.wait)
+    wait = min(wanted.wait, app.limits.max_wait)
+    fetch = subscription.fetch(wanted.max_messages, wanted.max_bytes, wait)
     try:
-        deliveries = await (app.long_poll(fetch) if wanted.wait else fetch)
+        deliveries = await (app.long_poll(fetch) if wait else fetch)
     except OMSDestinationException:  # gone meanwhile, and perhaps made anew
         app.sharing.forget(queue, group)
         raise

@@ -23,5 +23,7 @@ class HttpLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A connection without a request is hung up on after this."""
     stalled: float = 30.0
     """A body of which nothing comes for so long is given up, and a client that does not read for so long too."""
+    max_wait: float = 60.0
+    """Longest wait of a long poll, whatever it asks for: less than a proxy in between allows."""
     subscription_idle: float = 60.0
     """What is held for consumers of a group is let go when nobody has asked for so long."""

@@ -24,7 +24,7 @@ checks.not_a_server_error.expected-statuses = ["2xx", "4xx", "503", "504"]
 def ask(folder: Path, *arguments: str) -> None:
     settings = folder / "schemathesis.toml"
     settings.write_text(SETTINGS)
-    with serving(f"oms:memory:{uuid.uuid4().hex}", http={"listen": "127.0.0.1:0"}) as node:
+    with serving(f"oms:memory:{uuid.uuid4().hex}", http={"listen": "127.0.0.1:0", "max_wait": 0.01}) as node:
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings)),
             *("run", f"{node.http}/v1/openapi.json", "--no-color", "--request-timeout", "30", "--seed", "1"),
