@@ -23,9 +23,9 @@ from openmessaging.model.access_point import is_loopback
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.server.security.audit import Audit
 from openmessaging.server.security.config import SecurityConfig, TlsConfig
-from openmessaging.server.security.grants import Action, Grant, allowed, parse_grant
+from openmessaging.server.security.grants import Action, Grant, allowed
 from openmessaging.server.security.guard import Guard, Openings, forbidden
-from openmessaging.server.security.hashing import hash_token, matches, token_id
+from openmessaging.server.security.hashing import matches, token_id
 from openmessaging.server.security.identity import Credentials, HangUp, Identity
 from openmessaging.server.security.issuer import LEEWAY, Issuer
 from openmessaging.server.security.quotas import Usage
@@ -157,7 +157,8 @@ class Security:
         key = credentials.key
         if not key:
             if credentials.subject:
-                return self._by_subject(credentials)
+                name, user = self.users.by_subject(credentials.subject, credentials.account)
+                return self._identity(name, user, "certificate", credentials, proof=credentials.subject)
             if not credentials.peer:  # the socket is this user's alone: who opens it could read the store itself
                 return Identity("local", "local", everything=True)
             raise error(1401, "no account and key")
@@ -166,23 +167,9 @@ class Security:
         number = token_id(key)
         if number is None:
             return None
-        for name, user in self.users.users.items():
-            token = user.tokens.get(number)
-            if token is None or not secrets.compare_digest(token.hash, hash_token(key)):
-                continue
-            if credentials.account not in ("", name):
-                break
-            scope = None if token.grants is None else [parse_grant(text) for text in token.grants]
-            return self._identity(name, user, "token", credentials, scope=scope, token=number, ends=token.expires_ms)
-        raise error(1401, "no such token")
-
-    def _by_subject(self, credentials: Credentials) -> Identity:
-        for name, user in self.users.users.items():
-            if user.has_subject(name, credentials.subject):
-                if credentials.account in ("", name):
-                    return self._identity(name, user, "certificate", credentials, proof=credentials.subject)
-                break
-        raise error(1401, f"no user has the subject {credentials.subject}")
+        name, user, token = self.users.by_token(number, key, credentials.account)
+        scope = token.scope()
+        return self._identity(name, user, "token", credentials, scope=scope, token=number, ends=token.expires_ms)
 
     async def _checked(self, credentials: Credentials) -> Identity:
         if self._issuer is not None and self._issuer.looks_like(credentials.key):
@@ -198,17 +185,11 @@ class Security:
         claims = await issuer.claims(credentials.key)
         named = issuer.user_of(claims)
         ends = int((claims["exp"] + LEEWAY) * 1000)
-        name, user = self._of_claim(named)
+        name, user = self.users.of_claim(named)
         identity = self._identity(name, user, "jwt", credentials, proof=named, ends=ends)
         identity.claimed = tuple(issuer.roles_of(claims))
         identity.regrant(self._claimed_grants(identity, user), identity.claimed, None)
         return identity
-
-    def _of_claim(self, named: str) -> tuple[str, User]:
-        """The user of the file that a JWT stands for; else one without rights of its own, whose name none in the file
-        can have by chance."""
-        found = ((name, user) for name, user in self.users.users.items() if f"jwt:{named}" in user.subjects)
-        return next(found, (f"jwt:{named}", User()))
 
     def _claimed_grants(self, identity: Identity, user: User) -> list[Grant]:
         return self.users.grants_of(user, [*user.roles, *identity.claimed])
@@ -322,7 +303,7 @@ class Security:
 
     def _renew(self, identity: Identity) -> None:
         if identity.how == "jwt":
-            name, claimed = self._of_claim(identity.proof)
+            name, claimed = self.users.of_claim(identity.proof)
             if name != identity.name or claimed.disabled:
                 self._end(identity, "the user of this JWT has changed")
             else:
@@ -335,9 +316,7 @@ class Security:
             return
         if token is not None:
             identity.expires_ms = token.expires_ms
-        limited = token is not None and token.grants is not None
-        scope = [parse_grant(text) for text in token.grants or ()] if token is not None and limited else None
-        identity.regrant(self.users.grants_of(user), user.roles, scope)
+        identity.regrant(self.users.grants_of(user), user.roles, token.scope() if token is not None else None)
         if identity.usage is not None:
             identity.usage.change(user.quota)
 
@@ -349,7 +328,7 @@ class Security:
             return identity.proof == user.password
         if identity.how == "certificate":
             return user.has_subject(identity.name, identity.proof)
-        return identity.token in user.tokens
+        return not identity.token or identity.token in user.tokens
 
     def _over(self, identity: Identity) -> bool:
         return identity.expires_ms is not None and identity.expires_ms <= self._now_ms()

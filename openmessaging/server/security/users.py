@@ -7,6 +7,7 @@ in the store's directory unless the configuration says otherwise: rights then go
 from __future__ import annotations
 
 import contextlib
+import hmac
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import msgspec
 
 from openmessaging.model.errors import error
 from openmessaging.server.security.grants import Grant, parse_grant
+from openmessaging.server.security.hashing import hash_token
 from openmessaging.server.security.quotas import Quota
 
 FILE = "users.json"
@@ -33,6 +35,10 @@ class Token(msgspec.Struct, omit_defaults=True):
     grants: list[str] | None = None
     """What it may do at most; None: all that its user may."""
     note: str = ""
+
+    def scope(self) -> list[Grant] | None:
+        """`grants`, read."""
+        return None if self.grants is None else [parse_grant(text) for text in self.grants]
 
 
 class User(msgspec.Struct, omit_defaults=True):
@@ -72,6 +78,26 @@ class Users(msgspec.Struct):
         for name in user.roles if roles is None else roles:
             texts += ["* *"] if name == ADMIN else self.roles[name].grants if name in self.roles else []
         return [parse_grant(text) for text in texts]
+
+    def by_token(self, number: str, key: str, account: str) -> tuple[str, User, Token]:
+        """Whose token this is; `account` is empty, or must be its name. Raises OMSSecurityException 1401."""
+        for name, user in self.users.items():
+            token = user.tokens.get(number)
+            if token is not None and account in ("", name) and hmac.compare_digest(token.hash, hash_token(key)):
+                return name, user, token
+        raise error(1401, "no such token")
+
+    def by_subject(self, subject: str, account: str) -> tuple[str, User]:
+        """Whose certificate this is; `account` is empty, or must be its name. Raises OMSSecurityException 1401."""
+        for name, user in self.users.items():
+            if user.has_subject(name, subject) and account in ("", name):
+                return name, user
+        raise error(1401, f"no user has the subject {subject}")
+
+    def of_claim(self, named: str) -> tuple[str, User]:
+        """The user that a JWT stands for; else one without rights of its own, under a name that tells it apart."""
+        found = ((name, user) for name, user in self.users.items() if f"jwt:{named}" in user.subjects)
+        return next(found, (f"jwt:{named}", User()))
 
     def check(self) -> None:
         """Raises OMSRuntimeException 1418 for a grant that cannot be read, and a role that is not there."""

@@ -321,3 +321,16 @@ def test_who_has_filled_his_space_sends_no_more_until_some_is_consumed(path: Pat
     held["sales://a"] = 0
     asyncio.run(security.measure())
     usage.check()
+
+
+def test_what_the_server_does_for_a_user_lasts_as_long_as_the_user(path: Path) -> None:
+    add_user(path, "alice", "receive sales://*")
+    security = security_of(path)
+    identity = security.on_behalf("alice")
+    add_user(path, "bob")
+    security.look_around()
+    assert identity.ended is None
+    assert identity.mask("sales://a") & Action.RECEIVE
+    add_user(path, "alice", disabled=True)
+    security.look_around()
+    assert identity.ended is not None
