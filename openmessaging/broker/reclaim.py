@@ -75,7 +75,7 @@ class Reclaimer:
         while True:
             self.blocked = False
             segments = self._runner.storage.segments()
-            if len(segments) < 2:
+            if len(segments) < 2 or self._held():
                 return dropped
             first, end_index = segments[0], segments[1].base_index
             if keep_from is not None and end_index > keep_from:
@@ -96,6 +96,10 @@ class Reclaimer:
             self._drop(end_index, [self._copy(group) for group in groups], held, limits)
             dropped += 1
 
+    def _held(self) -> bool:
+        """Whether somebody reads the log for a backup."""
+        return self._runner.holds.any(self._runner.clock.monotonic())
+
     def _drop(self, end_index: int, copies: list[int], held: dict[int, Held], limits: dict[int, int]) -> None:
         """Let the oldest segment go; `copies` are the entries that what is needed of it was copied to."""
         runner = self._runner
@@ -114,7 +118,8 @@ class Reclaimer:
             runner.indexes.trim(trim.partition_id, trim.start)
         runner.indexes.sync()
         with runner.lock:
-            runner.storage.drop_before(end_index)
+            if not self._held():
+                runner.storage.drop_before(end_index)
         self._scanned = None
 
     def _scan(self, segment: SegmentInfo, end_index: int) -> dict[int, Held]:

@@ -21,6 +21,7 @@ from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import FORMAT as ENTRY_FORMAT
 from openmessaging.broker.entry import PLAIN, Entry, Extend, Lease, Retry, Select, Settle, Skip, encode
 from openmessaging.broker.group import Group
+from openmessaging.broker.holds import Holds
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.tally import Tally
@@ -71,6 +72,7 @@ class Runner:
         self.readers = Wakeups()
         """By partition id."""
         self.views = Views()
+        self.holds = Holds()
         self.tally: Tally | None = None
         """Counts what groups are handed and settle, where somebody asks."""
         self.on_dirty: Wake = _nothing

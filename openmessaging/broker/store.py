@@ -183,6 +183,32 @@ def _recover(
     clock: Clock,
     chance: random.Random,
 ) -> Runner:
+    engine, contents = replayed(storage, indexes, timers, found, options, chance)
+    always = options.flush == "always" and isinstance(storage, Log)
+    runner = Runner(
+        storage,
+        engine,
+        indexes,
+        contents,
+        clock,
+        durable=always,
+        durability=Durability.FSYNC if always else Durability.MEMORY,
+    )
+    runner.change(lambda engine, now_ms: engine.decide_release_all(now_ms))
+    for group in [group for group in engine.groups.values() if group.config.broadcast]:
+        runner.change(partial(_delete_group, group))  # its only consumer died with its process
+    return runner
+
+
+def replayed(
+    storage: Storage,
+    indexes: PartitionIndexes,
+    timers: TimerIndex,
+    found: tuple[int, bytes] | None,
+    options: StoreOptions,
+    chance: random.Random,
+) -> tuple[Engine, StoredContents]:
+    """The state after the last entry of a log: a snapshot that was found, and what the log has after it."""
     contents = StoredContents(storage, indexes)
     engine = Engine(
         contents,
@@ -208,20 +234,7 @@ def _recover(
     if not known:
         timers.clear()
         delays.rebuild(timers, engine, contents)
-    always = options.flush == "always" and isinstance(storage, Log)
-    runner = Runner(
-        storage,
-        engine,
-        indexes,
-        contents,
-        clock,
-        durable=always,
-        durability=Durability.FSYNC if always else Durability.MEMORY,
-    )
-    runner.change(lambda engine, now_ms: engine.decide_release_all(now_ms))
-    for group in [group for group in engine.groups.values() if group.config.broadcast]:
-        runner.change(partial(_delete_group, group))  # its only consumer died with its process
-    return runner
+    return engine, contents
 
 
 def _restore_timers(timers: TimerIndex, found: tuple[int, bytes] | None) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from openmessaging.model.backup import BlockingBackups
 from openmessaging.model.replay import BlockingReplays, Refused
 from openmessaging.model.routing import BlockingRoutes
 from openmessaging.model.schedule import BlockingSchedules
@@ -71,7 +72,7 @@ class BlockingSubscription(Protocol):
         ...
 
 
-class BlockingDriver(BlockingReplays, BlockingRoutes, BlockingSchedules, Protocol):
+class BlockingDriver(BlockingReplays, BlockingRoutes, BlockingSchedules, BlockingBackups, Protocol):
     """A messaging system reached by one access point, see `Driver`."""
 
     capabilities: frozenset[Capability]

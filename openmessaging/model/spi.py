@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from openmessaging.model.access_point import AccessPoint
+from openmessaging.model.backup import Backups as Backups
 from openmessaging.model.batch import Batch
 from openmessaging.model.replay import Delivery as Delivery
 from openmessaging.model.replay import Replays
@@ -61,6 +62,8 @@ class Capability(StrEnum):
     """Messages are sent by the system itself, at intervals or by cron."""
     FILTER = "filter"
     ROUTING = "routing"
+    BACKUP = "backup"
+    """A moment of the whole store can be read while it goes on."""
     """Routes from a queue through operators to queues; those without functions run where the messages are."""
 
 
@@ -156,7 +159,7 @@ class GroupInfo(msgspec.Struct, frozen=True):
     """Messages that expired before they were handed out."""
 
 
-class Driver(Replays, Routes, Schedules, Protocol):
+class Driver(Replays, Routes, Schedules, Backups, Protocol):
     """A messaging system reached by one access point."""
 
     capabilities: frozenset[Capability]

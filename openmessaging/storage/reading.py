@@ -114,6 +114,17 @@ class ReadableLog:
             raise self._outside(f"positions {position} to {position + size}", self.min_position(), self._position)
         return self._bytes(position, size)
 
+    def raw(self, base_position: int, at: int, size: int) -> bytes:
+        """Bytes of the file of the segment that begins at a position, from the byte `at` on, the header included.
+
+        Raises OMSRuntimeException 1418 when there is no such segment, 1501 for what was not written yet.
+        """
+        segments = self._list
+        number = segments.at_position(base_position) if base_position >= self.min_position() else 0
+        if segments.positions[number] != base_position:
+            raise self._outside(f"a segment at position {base_position}", self.min_position(), self._position)
+        return self._from_file(segments.all[number], base_position + at - SEGMENT_HEADER_BYTES, size)
+
     def get(self, index: int) -> StoredEntry:
         """The entry at an index, its CRC checked.
 

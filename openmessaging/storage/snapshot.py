@@ -42,15 +42,13 @@ class SnapshotStore:
 
         Raises OMSRuntimeException 1501 when it cannot be written; the earlier snapshots are then untouched.
         """
-        fields = _HEADER.pack(_MAGIC, FORMAT, FORMAT ^ 0xFFFF, index, len(state))
-        crc = google_crc32c.extend(google_crc32c.value(fields), state)
         path = os.path.join(self._directory, snapshot_name(index))
         temporary = path + ".tmp"
         try:
             self._disk.make_directory(self._directory)
             self._clear_temporary()
             file = self._disk.open(temporary, create=True)
-            file.write_at(0, [fields, _CRC.pack(crc), state])
+            file.write_at(0, encode_snapshot(index, state))
             file.sync()
             file.close()
             self._disk.rename(temporary, path)
@@ -134,6 +132,12 @@ class SnapshotStore:
 def snapshot_name(index: int) -> str:
     """File name of the snapshot after entry `index`."""
     return f"{index:020d}{SUFFIX}"
+
+
+def encode_snapshot(index: int, state: bytes) -> list[bytes]:
+    """The bytes of a snapshot, in pieces."""
+    fields = _HEADER.pack(_MAGIC, FORMAT, FORMAT ^ 0xFFFF, index, len(state))
+    return [fields, _CRC.pack(google_crc32c.extend(google_crc32c.value(fields), state)), state]
 
 
 def check_snapshot(data: bytes, index: int, path: str) -> str | None:

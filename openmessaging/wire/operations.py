@@ -20,14 +20,15 @@ from openmessaging.wire.frames import ProtocolError
 READS = (
     "check_transactions", "describe_group", "describe_queue", "describe_route", "explain_route", "find_time",
     "has_mailbox", "list_copies", "list_delayed", "list_groups", "list_namespaces", "list_queues", "list_routes",
-    "list_schedules", "list_transactions", "partition_count", "peek", "read", "read_before", "renew_view", "services",
+    "list_schedules", "list_transactions", "partition_count", "peek", "read", "read_backup", "read_before",
+    "renew_view", "services",
 )  # fmt: skip
 """Operations that may be asked again after a connection broke: they change nothing, or the same the second time."""
 WRITES = (
-    "advance_copy", "begin_copy", "cancel_delayed", "close_view", "create_namespace", "create_queue", "create_route",
-    "create_schedule", "delete_group", "delete_namespace", "delete_queue", "delete_route", "delete_schedule",
-    "end_copy", "end_transaction", "open_producer", "open_view", "pause_schedule", "post", "prepare", "purge_queue",
-    "reschedule_delayed", "seek_group", "update_queue",
+    "advance_copy", "begin_backup", "begin_copy", "cancel_delayed", "close_view", "create_namespace", "create_queue",
+    "create_route", "create_schedule", "delete_group", "delete_namespace", "delete_queue", "delete_route",
+    "delete_schedule", "end_backup", "end_copy", "end_transaction", "open_producer", "open_view", "pause_schedule",
+    "post", "prepare", "purge_queue", "reschedule_delayed", "seek_group", "update_queue",
 )  # fmt: skip
 OPERATIONS = READS + WRITES
 
@@ -80,10 +81,10 @@ def operation(name: str) -> Operation:
 
 def _scope() -> dict[str, Any]:
     """The names that the SPI's annotations use, those for type checkers only included."""
-    from openmessaging.model import mail, replay, routing, schedule, spi, transaction
+    from openmessaging.model import backup, mail, replay, routing, schedule, spi, transaction
 
     scope: dict[str, Any] = {}
-    for module in (replay, routing, schedule, mail, transaction, spi):
+    for module in (backup, replay, routing, schedule, mail, transaction, spi):
         scope.update(vars(module))
     return scope
 

@@ -14,6 +14,7 @@ from openmessaging.broker.stored_bytes import StoredBytes
 from openmessaging.broker.wakeups import Wake
 from openmessaging.drivers.embedded.sender import LoopSender, call_in
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
+from openmessaging.model.backup import BackupPlan
 from openmessaging.model.replay import CopyInfo, Refused, TableView
 from openmessaging.model.routing import Explanation, Route, RouteInfo
 from openmessaging.model.schedule import ScheduleInfo, ScheduleSpec
@@ -247,6 +248,18 @@ class EmbeddedDriver:
     async def close_view(self, view_id: int) -> None:
         """It is not needed any more."""
         self._blocking.close_view(view_id)
+
+    async def begin_backup(self) -> BackupPlan:
+        """Hold on to the store as it is now."""
+        return await asyncio.to_thread(self._blocking.begin_backup)
+
+    async def read_backup(self, backup_id: int, base_position: int, at: int, size: int) -> bytes:
+        """Bytes of what is held."""
+        return await asyncio.to_thread(self._blocking.read_backup, backup_id, base_position, at, size)
+
+    async def end_backup(self, backup_id: int) -> None:
+        """It is not needed any more."""
+        self._blocking.end_backup(backup_id)
 
     async def create_route(self, route: Route, start: str) -> None:
         """Add a route."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from openmessaging.broker.admin import Admin
+from openmessaging.broker.backups import BackupAdmin
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Extend
 from openmessaging.broker.group import Group
@@ -28,7 +29,7 @@ CAPABILITIES = frozenset(Capability)
 MAX_BODY_BYTES = 4 << 20
 
 
-class BlockingEmbeddedDriver(Admin):
+class BlockingEmbeddedDriver(Admin, BackupAdmin):
     """The SPI's blocking face on a store in this process. Safe for many threads."""
 
     capabilities = CAPABILITIES

@@ -55,6 +55,10 @@ def _all(action: int, queues: Sequence[str]) -> list[Need]:
     return [(action, queue) for queue in queues] or [(action, ANYWHERE)]
 
 
+def _server(_: Look, __: Given) -> list[Need]:
+    return [(Action.ADMIN, "")]
+
+
 def _free(_: Look, __: Given) -> list[Need]:
     return []
 
@@ -158,6 +162,10 @@ TABLE: dict[str, Rule] = {
     "advance_copy": Rule(_copy),
     "list_copies": Rule(_free, keep=(LOOK, lambda each: each.source)),
     "end_copy": Rule(_copy, audited=True),
+    # backups
+    "begin_backup": Rule(_server, audited=True),
+    "read_backup": Rule(_server),
+    "end_backup": Rule(_server),
     # requests and answers
     "open_mailbox": Rule(_open_mailbox),
     "close_mailbox": Rule(_free),  # the guard closes those alone that it opened

@@ -58,6 +58,9 @@ EXAMPLES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "cancel_delayed": ({"destination": Q, "message_id": "m"}, [f"send {Q}"]),
     "reschedule_delayed": ({"destination": Q, "message_id": "m", "due_ms": 1}, [f"send {Q}"]),
     "list_delayed": ({"destination": Q, "maximum": 1}, [f"browse {Q}"]),
+    "begin_backup": ({}, ["admin *"]),
+    "read_backup": ({"backup_id": 1, "base_position": 0, "at": 0, "size": 1}, ["admin *"]),
+    "end_backup": ({"backup_id": 1}, ["admin *"]),
     "create_schedule": (
         {"spec": Some(name="nightly", queue=Q), "replace": True},
         [f"manage {Q}", f"send {Q}", "manage sales://nightly"],
