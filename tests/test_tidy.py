@@ -25,6 +25,9 @@ LARGEST_BYTES = 1 << 20
 TESTED_WITH = {
     "broker/belonging.py": "server/security/test_guard.py",
     "broker/timed_state.py": "broker/test_delays.py",
+    "broker/holds.py": "broker/test_backups.py",
+    "broker/restoring.py": "storage/test_backup.py",
+    "storage/restore.py": "storage/test_backup.py",
     "broker/copy.py": "broker/test_copies.py",
     "broker/replaying.py": "broker/test_copies.py",
     "model/percent.py": "model/test_http_headers.py",
@@ -90,6 +93,7 @@ SHELLS = {
     "broker/writeback.py",  # the thread that brings to the disk what nobody waits for
     "broker/store.py",  # puts the parts together
     "storage/lock.py",  # processes and their ids
+    "broker/restoring.py",  # puts the parts together, to read them
 }
 """Files in these folders that do what the others decide."""
 

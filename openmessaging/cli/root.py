@@ -28,6 +28,8 @@ COMMANDS = {
     "status": "Show how a server is: rates, groups that are behind, connections, its log.",
     "run": "Run an app until SIGTERM or Ctrl-C; then what is at work finishes, and the rest goes back.",
     "docs": "Write the AsyncAPI 3.0 document of an app, which need not run.",
+    "backup": "Back up a store into a directory, while it is served and used.",
+    "restore": "Make a store of a backup, as it was at any moment of it.",
     "store": "Look into a store without opening it, whole or damaged.",
     "completion": "Print the script that completes commands in a shell.",
 }

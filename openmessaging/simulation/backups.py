@@ -12,13 +12,14 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
+from typing import ClassVar
 
 from openmessaging.broker.backups import BackupAdmin
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.restoring import after_index, digest_of
-from openmessaging.broker.store import replayed
+from openmessaging.broker.store import StoreOptions, replayed
 from openmessaging.model.errors import OMSRuntimeException
-from openmessaging.simulation.broker import OPTIONS, BrokerRun, main
+from openmessaging.simulation.broker import BrokerRun, main
 from openmessaging.storage.backup import read_manifest, write_backup
 from openmessaging.storage.index import PartitionIndexes
 from openmessaging.storage.interface import Storage
@@ -27,9 +28,10 @@ from openmessaging.storage.restore import restore_backup
 from openmessaging.storage.snapshot import SnapshotStore
 from openmessaging.storage.timer_index import TimerIndex
 
-BACKUP = "/backup"
-CHECKED = 40
-"""Moments that are restored at the end of a run."""
+CHECKED = 15
+"""Moments that are restored at the end of a run, and as many with their messages."""
+SMALL = StoreOptions(segment_bytes=16 * 1024)
+"""So that segments go soon."""
 
 
 class Killed(Exception):
@@ -39,11 +41,15 @@ class Killed(Exception):
 class BackupRun(BrokerRun):
     """A run with backups."""
 
+    options: ClassVar[StoreOptions] = SMALL
+
     def __init__(self, seed: int) -> None:
         self.states: dict[int, str] = {}
         """Digest of the state after an entry."""
         self.contents: dict[int, str] = {}
         """The same of all messages that could be read."""
+        self.targets = ["/backup-0"]
+        """One for each time that the store had given up what followed the last backup."""
         self.backups = self.killed = self.restored = 0
         super().__init__(seed)
 
@@ -54,11 +60,12 @@ class BackupRun(BrokerRun):
             self.random.choice(actions)()
             self._note()
         self.disk.fail_write_in = self.disk.fail_sync_in = 0
-        self._check_all()
+        for backup in self.targets:
+            self._check_all(backup)
         return self.disk.trace_hash()
 
     def _actions(self) -> list[Callable[[], None]]:
-        return [*super()._actions(), *[self._backup] * 8]
+        return [*super()._actions(), *[self._backup] * 8, *[self._upkeep] * 20]
 
     def _open(self) -> None:
         if hasattr(self, "store"):  # what was not durable may have gone, and other entries stand there now
@@ -73,7 +80,7 @@ class BackupRun(BrokerRun):
         with runner.lock:
             runner._settle_acks()
             self.states[runner.storage.max_index()] = hashlib.sha256(runner.engine.snapshot()).hexdigest()
-        if self.random.random() < 0.2 and self._try(runner.flush):
+        if self.random.random() < 0.1 and self._try(runner.flush):
             runner = self.store.runner
             self.contents[runner.storage.max_index()] = contents_of(runner.storage, runner.engine, runner.indexes)
 
@@ -98,10 +105,14 @@ class BackupRun(BrokerRun):
         if admin.runner is not self.store.runner:
             return  # the disk failed, and the store was opened again
         try:
-            write_backup(self.disk, BACKUP, plan, read, lambda _, __: None)
+            write_backup(self.disk, self.targets[-1], plan, read, lambda _, __: None)
             self.backups += 1
         except Killed:
             self.killed += 1
+        except OMSRuntimeException as failure:
+            if "given up" not in failure.reason:
+                raise
+            self.targets.append(f"/backup-{len(self.targets)}")
         except OSError:
             pass
         admin.end_backup(plan.id)
@@ -111,22 +122,24 @@ class BackupRun(BrokerRun):
         storage = Log.open(self.disk, directory, zero_fill=False)
         indexes = PartitionIndexes(self.disk, os.path.join(directory, "index"))
         timers = TimerIndex(self.disk, os.path.join(directory, "timers"))
-        engine, _ = replayed(storage, indexes, timers, found, OPTIONS, self.random)
+        engine, _ = replayed(storage, indexes, timers, found, SMALL, self.random)
         digest = contents_of(storage, engine, indexes)
         storage.close()
         indexes.close()
         return digest
 
-    def _check_all(self) -> None:
-        manifest = read_manifest(self.disk, BACKUP)
+    def _check_all(self, backup: str) -> None:
+        manifest = read_manifest(self.disk, backup)
         if manifest is None:
-            assert not self.backups
             return
         inside = [i for i in sorted(self.states) if manifest.first_index <= i <= manifest.points[-1].index]
-        chosen = {*self.random.sample(inside, min(CHECKED, len(inside))), *(i for i in inside if i in self.contents)}
+        chosen = {
+            *self.random.sample(inside, min(CHECKED, len(inside))),
+            *[i for i in inside if i in self.contents][-CHECKED:],
+        }
         for index in sorted(chosen):
-            target = f"/restored-{index}"
-            restored = restore_backup(self.disk, BACKUP, target, after_index(index), lambda _, __: None)
+            target = f"{backup}/restored-{index}"
+            restored = restore_backup(self.disk, backup, target, after_index(index), lambda _, __: None)
             assert restored.index == index, (restored, index)
             digest = digest_of(self.disk, target)
             assert digest == self.states[index], f"another state after entry {index}"

@@ -153,15 +153,20 @@ def write_backup(disk: Disk, directory: str, plan: BackupPlan, read: Read, progr
     return Written(plan.index, plan.time_ms, plan.digest, manifest.first_index, done + len(state), size)
 
 
+def check_target(disk: Disk, directory: str) -> None:
+    """Check that a directory may be backed up into. Raises OMSRuntimeException 1418 when it holds other things."""
+    names = [name for name in disk.list(directory) if name != LOCK]
+    if names and BEGUN not in names and MANIFEST not in names:
+        step = "Name an empty directory, or one that `oms backup` made"
+        raise error(1418, f"{directory} holds other files, as {names[0]}", next_step=step)
+
+
 def _begun(disk: Disk, directory: str) -> Manifest:
     """The backups that are there; a new series where there are none."""
     manifest = read_manifest(disk, directory)
     if manifest is not None:
         return manifest
-    names = disk.list(directory)
-    if names and BEGUN not in names and names != [LOCK]:
-        step = "Name an empty directory, or one that `oms backup` made"
-        raise error(1418, f"{directory} holds other files, as {names[0]}", next_step=step)
+    check_target(disk, directory)
     disk.make_directory(directory)
     _write(disk, os.path.join(directory, BEGUN), [b"\n"])
     disk.sync_directory(directory)
