@@ -20,7 +20,7 @@ from openmessaging.cli.output import print_fields, print_json
 def command(target: str, store: str | None, url: str | None, as_json: bool) -> None:
     """Back up a store into a directory, while it is served and used.
 
-    What was acknowledged before the command began is in it. Given again with the same directory TARGET, it copies what is new;
+    What was acknowledged before the command began is in it. Given again with the same TARGET, it copies what is new;
     each moment since the first backup can then be restored. See `oms restore`.
     """
     from openmessaging.model.backup import BackupPlan
