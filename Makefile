@@ -5,7 +5,7 @@ SEED ?=
 SEEDS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test demo simulate soak bench docs lock clean
+.PHONY: help setup check format test dashboard demo simulate soak bench docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,6 +32,9 @@ format: $(STAMP) ## rewrite the code in its format, with the lint rules that men
 test: $(STAMP) ## all tests with coverage, on two workers
 	@echo "test: all tests, two workers, some minutes"
 	$(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+
+dashboard: ## build the page at /ui/ (dashboard/) into the package; needs Node.js 18 or newer with npm
+	@scripts/dashboard.sh
 
 demo: $(STAMP) ## the main job: 20,000 real flights through a queue, the process killed halfway, nothing lost
 	@echo "demo: oms demo"
@@ -72,5 +75,6 @@ lock: ## newest versions within the bounds of pyproject.toml into requirements/d
 	scripts/lock.sh
 
 clean: ## remove everything that was built
+	rm -rf dashboard/node_modules openmessaging/server/dashboard
 	rm -rf .venv build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

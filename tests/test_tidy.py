@@ -249,7 +249,7 @@ def tracked() -> list[Path]:
         listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         found = [ROOT / name for name in listed.stdout.splitlines()]
     else:
-        made = {"__pycache__", "build", "dist", "mutants", ".git", ".venv"}
+        made = {"__pycache__", "build", "dist", "mutants", "node_modules", ".git", ".venv"}
         made |= {f".{tool}" for tool in ("hypothesis", "mypy_cache", "pytest_cache", "ruff_cache")}
         found = [path for path in ROOT.rglob("*") if not made & set(path.relative_to(ROOT).parts)]
     return [path for path in found if path.is_file() and not path.name.startswith(".coverage")]

@@ -13,6 +13,7 @@ from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Trim
 from openmessaging.broker.group import Group
 from openmessaging.broker.route_admin import RouteAdmin
+from openmessaging.broker.totals import QueueTotals, totals
 from openmessaging.filters import compile_condition
 from openmessaging.model.errors import error
 from openmessaging.model.schedule import ScheduleInfo, ScheduleSpec
@@ -96,6 +97,11 @@ class Admin(RouteAdmin):
         with self.runner.lock:
             self.runner.tick_locked()
             return describe_queue(self.runner.engine.queue(name))
+
+    def totals(self) -> list[QueueTotals]:
+        """What each queue has stored and settled so far, and what waits."""
+        with self.runner.lock:
+            return totals(self.runner.engine.queues.values())
 
     def ensure_queue(self, name: str) -> int:
         """Number of partitions of a queue, created on first use where that is on. Raises 1404, 1405."""

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 
 from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.server.clients import ClientInfo, as_address
 from openmessaging.server.metrics import Metrics
 from openmessaging.server.requests import Driver, Requests
 from openmessaging.server.security import Credentials, Identity, Security
@@ -83,6 +84,18 @@ class Connection(Framed):
         """Set while the client does not read what it was sent."""
         self._stuck_since = 0.0
 
+    def info(self) -> ClientInfo:
+        """What can be told of the client; `connection_made` has been called."""
+        return ClientInfo(
+            self.client,
+            as_address(self._transport.get_extra_info("peername")),
+            "" if self.identity is None else self.identity.name,
+            self.since_ms,
+            [] if self._requests is None else sorted(self._requests.consumed.values()),
+            self._storing,
+            self._reads is None,
+        )
+
     @property
     def _peer(self) -> str:
         return self.client or "a client"
@@ -96,6 +109,7 @@ class Connection(Framed):
         if self._broker.draining or len(self._broker.connections) >= self._limits.max_connections:
             self._hang_up(error(1503, "no more connections", next_step="Try again later, or another host"))
             return
+        self.since_ms = self._broker.now_ms()
         self._broker.connections.add(self)
         self._timer = self._loop.call_later(self._limits.handshake, self._unopened)
 

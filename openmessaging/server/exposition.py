@@ -53,11 +53,20 @@ class Histogram:
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
+    @property
+    def bounds(self) -> Sequence[float]:
+        """Upper bounds of the buckets; behind them is one more."""
+        return self._bounds
+
+    def counts(self) -> list[int]:
+        """Values observed so far, by bucket."""
+        return list(self._counts)
+
     def family(self, name: str, help: str) -> Family:
         """What was observed so far."""
         family = Family(name, "histogram", help)
         total = 0
-        for bound, count in zip([*map(str, self._bounds), "+Inf"], list(self._counts), strict=True):
+        for bound, count in zip([*map(str, self._bounds), "+Inf"], self.counts(), strict=True):
             total += count
             family.samples.append(("_bucket", {"le": bound}, total))
         family.samples.append(("_sum", {}, self._sum))

@@ -10,13 +10,14 @@ import contextlib
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 
 from openmessaging.broker.mailboxes import Mailboxes
+from openmessaging.broker.totals import QueueTotals
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.mail import Mail
 from openmessaging.model.replay import Refused
@@ -56,6 +57,10 @@ class Driver(AnyDriver, Protocol):
         """Full names of the queues that something with a name of its own belongs to, see `broker/belonging.py`."""
         ...
 
+    def totals(self) -> Sequence[QueueTotals]:
+        """What each queue has stored and settled so far, and what waits."""
+        ...
+
 
 class Answer(Protocol):
     """Sends a frame, its body perhaps in pieces."""
@@ -92,6 +97,8 @@ class Requests:
         self._errors = errors
         self._loop = asyncio.get_running_loop()
         self._subscriptions: dict[int, Subscription] = {}
+        self.consumed: dict[int, tuple[str, str]] = {}
+        """Queue and group of each subscription."""
         self._mailboxes: dict[str, Callable[[Mail], object]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._sending: set[asyncio.Task[None]] = set()
@@ -242,10 +249,12 @@ class Requests:
         subscription = await self._driver.subscribe(spec)
         self._last_subscription += 1
         self._subscriptions[self._last_subscription] = subscription
+        self.consumed[self._last_subscription] = (spec.destination, spec.group)
         return self._last_subscription
 
     async def _unsubscribe(self, number: int) -> None:
         subscription = self._subscriptions.pop(number, None)
+        self.consumed.pop(number, None)
         if subscription is not None:
             await subscription.close()
 

@@ -8,6 +8,7 @@ import os
 import ssl
 from collections.abc import Callable
 
+from openmessaging.server.clients import ClientInfo
 from openmessaging.server.connection import Broker, Connection
 from openmessaging.server.metrics import Metrics
 from openmessaging.server.requests import Driver
@@ -73,6 +74,10 @@ class Server:
     def connections(self) -> int:
         """How many clients there are."""
         return len(self.broker.connections)
+
+    def clients(self) -> list[ClientInfo]:
+        """Who is connected, the oldest connection first."""
+        return sorted((each.info() for each in self.broker.connections), key=lambda info: info.since_ms)
 
     def drain(self) -> None:
         """Take no new clients, hand out no more messages, ask clients to go elsewhere. What they have can be settled

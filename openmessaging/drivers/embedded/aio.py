@@ -49,6 +49,7 @@ class EmbeddedDriver:
         self.post = blocking.post
         self.has_mailbox = blocking.has_mailbox
         self.services = blocking.services
+        self.totals = blocking.totals
 
     def _sender(self) -> LoopSender:
         loop = asyncio.get_running_loop()

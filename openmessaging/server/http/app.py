@@ -21,6 +21,7 @@ from openmessaging.server.metrics import Metrics
 from openmessaging.server.requests import Driver
 from openmessaging.server.security import Security
 from openmessaging.server.server import Server
+from openmessaging.server.watch import Watch
 
 T = TypeVar("T")
 
@@ -29,6 +30,8 @@ _PACKED = ("application/json", "application/problem+json", "application/msgpack"
 
 class Serving(Protocol):
     """What the application needs of the node that runs it."""
+
+    started_ms: int
 
     @property
     def driver(self) -> Driver:
@@ -74,6 +77,8 @@ class Application:
         self.node = node
         self.table = Table(routes)
         self.limits = limits
+        self.watch = Watch(node)
+        """Rates of the last minutes."""
         self.sharing = Sharing(time.monotonic, limits.subscription_idle)
         """What requests of one client have in common."""
         self._polls: set[asyncio.Task[Any]] = set()

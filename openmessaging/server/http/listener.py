@@ -125,6 +125,7 @@ class HttpListener:
         for server in self._servers:
             server.close()
         self.app.stop_waiting()
+        self.app.watch.stop()
         for client in list(self._clients):
             client.drain()
         self._gone.clear()
@@ -146,6 +147,7 @@ def check(config: Config) -> None:
 async def start(node: Serving, host: str, port: int, tls: ssl.SSLContext | None = None) -> HttpListener:
     """Answer HTTP for a node. Raises OSError when the address cannot be listened on."""
     listener = HttpListener(create(node))
+    listener.app.watch.start()
     try:
         await listener.app.start()
         await listener.listen(host, port, tls)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openmessaging.server.http import (
+    administration,
     asking,
     consuming,
     groups,
@@ -12,11 +13,14 @@ from openmessaging.server.http import (
     native,
     openapi,
     operations,
+    overview,
     queues,
     routing,
+    search,
     sends,
     timed,
     transactions,
+    ui,
 )
 from openmessaging.server.http.binding import routes as binding
 from openmessaging.server.http.table import Route, SocketRoute
@@ -26,6 +30,7 @@ MODULES: tuple[Any, ...] = (
     queues,
     sends,
     looking,
+    search,
     groups,
     consuming,
     timed,
@@ -35,6 +40,9 @@ MODULES: tuple[Any, ...] = (
     openapi,
     operations,
     native,
+    overview,
+    administration,
+    ui,
 )
 
 

@@ -303,12 +303,20 @@ def _signature(name: str) -> inspect.Signature:
     """Of a method of the SPI, without `self`."""
     found = _signatures.get(name)
     if found is None:
-        method = getattr(AnyDriver, name, None) or getattr(Mailboxes, name, None) or _FIND_SENT
+        method = getattr(AnyDriver, name, None) or getattr(Mailboxes, name, None) or _SERVED[name]
         whole = inspect.signature(method)
         kept = [each for each in whole.parameters.values() if each.name != "self"]
         found = _signatures[name] = whole.replace(parameters=kept)
     return found
 
 
-def _FIND_SENT(batch: OutgoingBatch, since_ms: int) -> None:  # noqa: N802 - as it is called
-    """The one operation that only what can be served has."""
+def _find_sent(batch: OutgoingBatch, since_ms: int) -> None:
+    """As it is called."""
+
+
+def _totals() -> None:
+    """As it is called."""
+
+
+_SERVED = {"find_sent": _find_sent, "totals": _totals}
+"""Operations that only what can be served has."""

@@ -140,6 +140,7 @@ TABLE: dict[str, Rule] = {
     "purge_queue": _on(MANAGE, "name", audited=True),
     "list_queues": Rule(_free, keep=(LOOK, str)),
     "describe_queue": _on(LOOK, "name"),
+    "totals": Rule(_free, keep=(LOOK, lambda each: each.name)),
     "list_groups": Rule(_free, keep=(LOOK, lambda each: f"{each.queue}/{each.name}")),
     "describe_group": _on_group(LOOK),
     "seek_group": _on_group(MANAGE, audited=True),

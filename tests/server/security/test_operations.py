@@ -90,6 +90,7 @@ LISTS: dict[str, tuple[dict[str, Any], list[Any], str]] = {
     "list_routes": ({"namespace": "sales"}, [Some(route=ROUTE), Some(route=Some(source="b://x"))], f"look {Q}"),
     "list_copies": ({}, [Some(source=Q), Some(source="b://x")], f"look {Q}"),
     "services": ({}, [Some(queue=Q, group=G), Some(queue="b://x", group=G)], f"look {Q}"),
+    "totals": ({}, [Some(name=Q), Some(name="b://x")], f"look {Q}"),
 }
 FREE = {"soon": "of this process alone", "close": "nothing is closed", "close_mailbox": "those one has opened",
         "has_mailbox": "the address is a secret"}  # fmt: skip
