@@ -5,7 +5,7 @@ SEED ?=
 SEEDS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test dashboard demo simulate soak bench docs lock clean
+.PHONY: help setup check format test dashboard pictures demo simulate soak bench docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,6 +35,10 @@ test: $(STAMP) ## all tests with coverage, on two workers
 
 dashboard: ## build the page at /ui/ (dashboard/) into the package; needs Node.js 18 or newer with npm
 	@scripts/dashboard.sh
+
+pictures: $(STAMP) dashboard ## the pictures of the dashboard in the documentation, taken by its tests
+	$(PY) -m pytest tests/dashboard -k pictures
+	for name in overview queue phone; do cp build/dashboard/docs-$$name.png docs/images/dashboard-$$name.png; done
 
 demo: $(STAMP) ## the main job: 20,000 real flights through a queue, the process killed halfway, nothing lost
 	@echo "demo: oms demo"

@@ -114,7 +114,7 @@ def test_colours_follow_the_system_and_can_be_switched(visit):
 
 
 def test_pictures_for_the_documentation(visit):
-    """Not full pages: what one sees first. `scripts/dashboard_pictures.py` takes them over into docs/images."""
+    """Not full pages: what one sees first. `make pictures` takes them over into docs/images."""
     shots = [
         ("overview", "", "light", 1100, 760),
         ("queue", FLIGHTS, "dark", 1100, 900),

@@ -318,5 +318,5 @@ def _totals() -> None:
     """As it is called."""
 
 
-_SERVED = {"find_sent": _find_sent, "totals": _totals}
+_SERVED: dict[str, Callable[..., Any]] = {"find_sent": _find_sent, "totals": _totals}
 """Operations that only what can be served has."""
