@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 import msgspec
@@ -93,7 +93,7 @@ async def rates(request: Request) -> Series | Response:
     return Response(200, headers, _events(watch, queue))
 
 
-async def _events(watch: Watch, queue: str | None) -> AsyncIterator[bytes]:
+async def _events(watch: Watch, queue: str | None) -> AsyncGenerator[bytes, None]:
     yield _event("series", watch.rates.series(queue))
     newest = watch.rates.newest(queue)
     if newest is not None:
