@@ -52,6 +52,7 @@ simulate: $(STAMP) ## log, broker, order, filters, transactions, time, routes on
 	$(PY) -m openmessaging.simulation.transactions $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.time $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.routing $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	$(PY) -m openmessaging.simulation.calls $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 soak: $(STAMP) ## the long loops: kill -9, many threads and tasks, 10,000 conditions answered by SQLite too
 	$(PY) -m tests.durability.kill_loop --kills 200
