@@ -44,7 +44,7 @@ demo: $(STAMP) ## the main job: 20,000 real flights through a queue, the process
 	@echo "demo: oms demo"
 	@.venv/bin/oms demo
 
-simulate: $(STAMP) ## log, broker, order, filters, transactions, time, routes on a disk with faults, from seeds: SEEDS=1000, or SEED=n to replay one
+simulate: $(STAMP) ## log, broker, order, filters, transactions, time, routes, calls on a disk with faults, from seeds: SEEDS=1000, or SEED=n to replay one
 	$(PY) -m openmessaging.simulation.storage $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.broker $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.order $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))

@@ -23,7 +23,7 @@ from typing import Any
 from openmessaging.broker.admin import Admin
 from openmessaging.broker.store import StoreOptions, open_store
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
-from openmessaging.model.batch import encode_shared
+from openmessaging.model.batch import attributes_of, encode_shared
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.mail import Handed, Mail, MailKind
 from openmessaging.model.message import Message, Record
@@ -32,7 +32,7 @@ from openmessaging.runtime import wall
 from openmessaging.runtime.interceptor import logger
 from openmessaging.runtime.lease import DeliveryOrigin, leased
 from openmessaging.runtime.membership import Membership
-from openmessaging.runtime.outgoing import Packer, attributes_of
+from openmessaging.runtime.outgoing import Packer
 from openmessaging.runtime.replies import Calls
 from openmessaging.runtime.rpc import Request
 from openmessaging.runtime.serving import Arrived, Cancelled
@@ -294,7 +294,7 @@ class CallsRun(TransactionRun):
         self._services = [_Service(self, self._driver) for _ in range(2)]
         self._pullers = Admin(self.store.runner).join(SubscriptionSpec(PULLED, "pullers", CONFIG))
         self._calls = {}
-        requester = self._requester = Requester(self._driver, "default", "none")  # type: ignore[arg-type]
+        requester = self._requester = Requester(self._driver, "default", "none")
         requester._packer = self._packer()
         requester._producer_id = self._life
         requester.calls = Calls(f"life{self._life}")
