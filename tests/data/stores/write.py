@@ -230,6 +230,21 @@ class Writer:
         self.manager().filter("sieved", "n > 1")
         self.groups["sieved others"] = ["2", "3", "4", "5"]
 
+    def schedules(self) -> None:
+        self.make("chimes")
+        self.manager().create_schedule("millennial", "chimes", b"ding", every=YEAR, start=FAR_MS / 1000)
+
+    def routes(self) -> None:
+        self.make("mirrored")
+        self.make("mirror")
+        manager = self.manager()
+        manager.create_routing("looking-glass", "mirrored", ["mirror"], [f"deduplicate by key within {YEAR:.0f}s"])
+        for key, body in (("a", "first"), ("b", "second"), ("a", "again")):
+            self.send("mirrored", body, key=key)
+        while manager.describe_routing("looking-glass").lag:
+            time.sleep(0.01)
+        self.queues["mirror"] = [["a", "first"], ["b", "second"]]
+
     def can(self, feature: str) -> bool:
         """Whether this version has a feature."""
         try:
@@ -252,12 +267,17 @@ class Writer:
                     return hasattr(self.manager(), "copy_queue")
                 case "filters":
                     self.manager().create_queue("try-filter", filter="n > 1")
+                case "schedules":
+                    return hasattr(self.manager(), "create_schedule")
+                case "routes":
+                    return hasattr(self.manager(), "create_routing")
         except Exception:
             return False
         return True
 
 
 FEATURES = ("priorities", "transactions", "prepared", "once", "delays", "expiry", "table", "copies", "filters")
+FEATURES += ("schedules", "routes")
 
 
 def _never(*_: object) -> None:

@@ -19,9 +19,13 @@ import pytest
 
 import openmessaging.blocking as oms
 from openmessaging import Backoff, TransactionCheck
+from openmessaging.broker.restoring import after_index, digest_of
 from openmessaging.broker.store import StoreOptions, open_store
 from openmessaging.drivers.embedded import driver
+from openmessaging.storage.backup import write_backup
 from openmessaging.storage.inspect import verify
+from openmessaging.storage.restore import restore_backup
+from openmessaging.system import SystemDisk
 from openmessaging.system.clock import SystemClock
 
 STORES = sorted((Path(__file__).parents[2] / "data" / "stores").glob("*.tar.xz"))
@@ -94,7 +98,7 @@ def drained(access_point: Any, queue: str, group: str, ack: bool = True, **setti
 
 
 def test_there_are_stores_of_every_age() -> None:
-    assert len(STORES) >= 5
+    assert len(STORES) >= 6
 
 
 def test_nothing_in_it_is_damaged(old: Old) -> None:
@@ -211,3 +215,46 @@ def test_a_copy_that_was_made_is_not_made_again(old: Old) -> None:
         before = manager.describe_queue("copied").messages
         manager.copy_queue("plain", "copied", name="remembered")
         assert manager.describe_queue("copied").messages == before
+
+
+def test_schedules_go_on(old: Old) -> None:
+    old.needs("schedules")
+    with old.open() as access_point:
+        manager = access_point.resource_manager()
+        (info,) = manager.list_schedules()
+        assert (info.name, info.queue, info.every) == ("millennial", "default://chimes", 365 * 86_400.0)
+        manager.delete_schedule("millennial")
+
+
+def test_routes_go_on_and_remember_what_they_saw(old: Old) -> None:
+    old.needs("routes")
+    with old.open() as access_point, access_point.create_producer() as producer:
+        for key, body in (("b", b"again"), ("c", b"third")):
+            producer.send(producer.create_message("mirrored", body, message_key=key))
+        found = bodies(drained(access_point, "mirror", "reader"))
+        while len(found) < 3:
+            found += bodies(drained(access_point, "mirror", "reader"))
+        assert found == ["first", "second", "third"]
+        info = access_point.resource_manager().describe_routing("looking-glass")
+        assert (info.routed, info.dropped) == (3, 2)
+
+
+def test_it_is_backed_up_and_restored_as_it_is(old: Old, tmp_path: Path) -> None:
+    disk = SystemDisk()
+    before = digest_of(disk, str(old.path))
+    with old.open() as access_point:
+        served = access_point.get_driver()
+        plan = served.begin_backup()
+        assert plan.segments[0].base_index == 0, "so that every moment is in it"
+        write_backup(
+            disk, str(tmp_path / "backup"), plan, lambda *place: served.read_backup(plan.id, *place), lambda *_: None
+        )
+    for point, wanted in ((plan.index, plan.digest), (0, None)):
+        where = str(tmp_path / f"restored{point}")
+        restored = restore_backup(disk, str(tmp_path / "backup"), where, after_index(point), lambda *_: None)
+        assert (restored.index, restored.expected) == (point, wanted)
+        assert wanted is None or digest_of(disk, where) == wanted
+    assert before != plan.digest, "what was in flight has gone back by then"
+    old.path = tmp_path / f"restored{plan.index}"
+    assert verify(str(old.path)).whole
+    test_every_queue_and_every_message_is_there(old)
