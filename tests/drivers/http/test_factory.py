@@ -24,7 +24,9 @@ from openmessaging.server.config import Config, ListenSection, StoreSection
 from openmessaging.server.http.app import create
 from openmessaging.server.http.listener import HttpListener
 from openmessaging.server.node import Node
+from openmessaging.server.security.hashing import hash_password
 from tests.firewall import Between
+from tests.server.security.helpers import add_user
 from tests.servers import serving
 
 HTTP = {"listen": "127.0.0.1:0"}
@@ -263,3 +265,33 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "openmessaging.drivers.http.carriers", raising=False)
     with pytest.raises(OMSRuntimeException, match=r'pip install "openmessaging\[http\]"'):
         run(factory.HttpFactory().open(parse("oms:http://localhost/test"), {}))
+
+
+@pytest.mark.parametrize("websockets", [True, False])
+def test_users_are_those_of_the_native_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, websockets: bool
+) -> None:
+    path = tmp_path / "users.json"
+    token = add_user(path, "alice", "send default://orders", password=hash_password("correct horse", 10))
+    if not websockets:
+
+        async def blocked(*_: object) -> None:
+            raise factory.Blocked("by the test")
+
+        monkeypatch.setattr(factory._Dial, "_websocket", blocked)
+
+    async def work(port: int) -> None:
+        assert await send_one(f"oms:http://127.0.0.1:{port}/test", {"ACCOUNT_KEY": token}) == 0
+        assert await send_one(f"oms:http://alice@127.0.0.1:{port}/test", {"ACCOUNT_KEY": "correct horse"}) == 1
+        for url, key, code in (("alice@", "wrong", 1401), ("", "", 1401)):
+            with pytest.raises(OMSSecurityException) as caught:
+                await send_one(f"oms:http://{url}127.0.0.1:{port}/test", {"ACCOUNT_KEY": key})
+            assert caught.value.code == code
+        async with oms.connect(f"oms:http://127.0.0.1:{port}/test", {"ACCOUNT_KEY": token}) as access_point:
+            with pytest.raises(OMSSecurityException, match="1403"):
+                await access_point.resource_manager().delete_queue("orders")
+            with pytest.raises(OMSSecurityException, match="1403"):
+                await (await access_point.get_driver()).begin_backup()
+
+    with serving(f"oms:embedded://{tmp_path}/store", http=HTTP, security={"users": str(path)}) as server:
+        run(work(server.node.http.port))
