@@ -67,6 +67,7 @@ TESTED_WITH = {
     "server/http/binding/routes.py": "server/http/binding/test_produce.py",
     "server/http/callbacks/delivery.py": "server/http/callbacks/test_manager.py",
     "server/http/callbacks/registry.py": "server/http/callbacks/test_manager.py",
+    "server/settling.py": "server/test_connection.py",
     "app/listener.py": "app/test_application.py",
     "app/outbox/django/models.py": "app/outbox/test_relay.py",
     "app/outbox/django/rows.py": "app/outbox/test_relay.py",

@@ -160,13 +160,15 @@ class Administration(State):
         return Entry(now_ms, [ops.Seek(group.id, partition_id, offset) for partition_id, offset in moves])
 
     def decide_release_all(self, now_ms: int) -> Entry | None:
-        """After a start: the holders of all leases died. Messages are visible at once with their attempt counted;
-        those on their last attempt become dead letters in the same entry. None without leases."""
-        if not self.leases:
+        """After a start: the holders of all leases died, but those in other processes. Messages are visible at once
+        with their attempt counted; those on their last attempt become dead letters in the same entry. None without
+        such leases."""
+        over = [lease for lease in self.leases.values() if not lease.outside]
+        if not over:
             return None
         draft = Draft(self, self.limits, now_ms)
         buried = 0
-        for lease in self.leases.values():
+        for lease in over:
             if lease.attempt >= lease.group.config.backoff.max_delivery and buried < _MAX_BURIED:
                 spans = ranges.pairs(lease.left)
                 if (
@@ -175,7 +177,7 @@ class Administration(State):
                 ):
                     draft.operations.append(ops.Settle(lease.id))
                     buried += sum(end - start for start, end in spans)
-        draft.operations.append(ops.ReleaseAll())
+        draft.operations.append(ops.ReleaseAll(len(over) < len(self.leases)))
         return draft.entry()
 
     def queue(self, name: str) -> Queue:

@@ -141,13 +141,14 @@ class Committer:
             self._nested -= 1
         waiter.wait()
 
-    def lead(self, *, sync: bool = False) -> None:
+    def lead(self, *, sync: bool = False, write_only: bool = False) -> None:
         """Write what is staged, sync it where the flush mode or somebody waiting wants that (or `sync`), let go all
-        that it covers, and hand over if others wait. The only place that flushes the log.
+        that it covers, and hand over if others wait. The only place that flushes the log. `write_only`: no sync yet.
 
         Raises OMSRuntimeException 1501 when the disk failed; everybody who waits gets the same error.
         """
-        sync = sync or self._sync or bool(self._waiting_for_sync)
+        sync = not write_only and (sync or self._sync or bool(self._waiting_for_sync))
+        enough = sync or not self._sync
         started = self._clock.monotonic()
         try:
             index = self._storage.flush(sync=sync)
@@ -171,11 +172,12 @@ class Committer:
         waiting, for_sync = self._waiting, self._waiting_for_sync
         ready: list[Release] = []
         with self._lock:
-            self._on_durable(index)
+            if enough:
+                self._on_durable(index)
             if not waiting and not for_sync and not self._nested:
                 self.busy = False
                 return
-            while waiting and waiting[0][0] <= index:
+            while enough and waiting and waiting[0][0] <= index:
                 ready.append(waiting.popleft()[1])
             while sync and for_sync and for_sync[0][0] <= index:
                 ready.append(for_sync.popleft()[1])

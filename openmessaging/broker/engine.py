@@ -102,20 +102,22 @@ class Engine(Administration):
         """Create a schedule: see `schedules.decide_create`."""
         return schedules.decide_create(self, now_ms, spec, replace, self._random())
 
-    def decide_receive(self, now_ms: int, group: Group, max_messages: int, bound: Bound) -> Entry:
+    def decide_receive(
+        self, now_ms: int, group: Group, max_messages: int, bound: Bound, outside: bool = False
+    ) -> Entry:
         """Lease at most that many messages: what is due again first, then new ones; partitions take turns, and so do
         priorities (see `openmessaging.broker.priority`).
 
         The entry has no operations when there is nothing. Raises 1404 when the group was deleted.
         """
-        reception = self.receive(now_ms, group, max_messages, bound)
+        reception = self.receive(now_ms, group, max_messages, bound, outside)
         return expiry.with_copies(self, Entry(now_ms, reception.operations), group)
 
-    def receive(self, now_ms: int, group: Group, max_messages: int, bound: Bound) -> Reception:
+    def receive(self, now_ms: int, group: Group, max_messages: int, bound: Bound, outside: bool = False) -> Reception:
         """What `decide_receive` does, without copies of what expires. Raises 1404 when the group was deleted."""
         if self.groups.get(group.id) is not group:
             raise error(1404, f"the consumer group {group.name} was deleted", next_step="Subscribe again")
-        reception = Reception(self.next_lease_id, group, now_ms, max_messages, bound, self.contents)
+        reception = Reception(self.next_lease_id, group, now_ms, max_messages, bound, self.contents, outside)
         condition = group.condition()
         if condition is not None:
             reception.sieve = filtering.Sieve(self.contents, condition)

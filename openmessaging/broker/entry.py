@@ -121,6 +121,8 @@ class Lease(Operation, tag=9, frozen=True):
     end: int
     attempt: int
     deadline_ms: int
+    outside: bool = False
+    """Whether another process has them than the one that holds the store, and may outlive it."""
 
 
 class Settle(Operation, tag=10, frozen=True):
@@ -148,6 +150,9 @@ class Extend(Operation, tag=12, frozen=True):
 
 class ReleaseAll(Operation, tag=13, frozen=True):
     """Every lease ends and its messages are visible at once: the holders died with the process that held the store."""
+
+    keep_outside: bool = False
+    """Not those of other processes: they may go on with them."""
 
 
 class Seek(Operation, tag=14, frozen=True):

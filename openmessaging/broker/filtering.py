@@ -141,7 +141,9 @@ def apply_select(state: State, operation: Select, _: int) -> None:
         if group.turns.decided is not None:
             group.turns.happened(*group.turns.decided)
         found = list(operation.found)
-        state.add_lease(HeldLease(operation.lease_id, group, cursor, found, 1, operation.deadline_ms))
+        state.add_lease(
+            HeldLease(operation.lease_id, group, cursor, found, 1, operation.deadline_ms, operation.outside)
+        )
 
 
 def apply_skip(state: State, operation: Skip, _: int) -> None:

@@ -17,10 +17,17 @@ class HeldLease:
     """Contiguous messages of one partition, handed out together for the `attempt`-th time; `left` is what the holder
     has not given back yet, as bounds (see `ranges`)."""
 
-    __slots__ = ("attempt", "cursor", "deadline_ms", "group", "id", "left")
+    __slots__ = ("attempt", "cursor", "deadline_ms", "group", "id", "left", "outside")
 
     def __init__(
-        self, lease_id: int, group: Group, cursor: Cursor, left: list[int], attempt: int, deadline_ms: int
+        self,
+        lease_id: int,
+        group: Group,
+        cursor: Cursor,
+        left: list[int],
+        attempt: int,
+        deadline_ms: int,
+        outside: bool = False,
     ) -> None:
         self.id = lease_id
         self.group = group
@@ -28,6 +35,8 @@ class HeldLease:
         self.left = left
         self.attempt = attempt
         self.deadline_ms = deadline_ms
+        self.outside = outside
+        """Whether another process has it than the one that holds the store."""
 
     def take(self, wanted: list[tuple[int, int]] | None) -> list[tuple[int, int]]:
         """Remove ranges (None: all) from what is left; returns what was really there."""

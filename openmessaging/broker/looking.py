@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from openmessaging.broker import filtering
 from openmessaging.broker.entry import Lease
 from openmessaging.broker.partition import Partition
-from openmessaging.broker.runner import Runner, closed
+from openmessaging.broker.runner import Runner
 from openmessaging.broker.wakeups import Wake
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery
@@ -102,8 +102,8 @@ class Looking:
             return contents.deliveries(destination, partition, lease, spans, {})
 
     def _partition(self, destination: str, number: int) -> Partition:
-        if self.runner.closed:
-            raise closed()
+        if self.runner.closed is not None:
+            raise self.runner.closed
         partitions = self.runner.engine.queue(destination).partitions
         if not 0 <= number < len(partitions):
             raise OMSRuntimeException(

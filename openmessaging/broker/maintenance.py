@@ -71,6 +71,8 @@ class Maintenance:
         self._snapshot_index = snapshot_index
         first = next(runner.storage.entries(snapshot_index + 1), None)
         self._snapshot_position = runner.storage.max_position() if first is None else first.position
+        self.snapshot_entries: int | None = None
+        """Entries between snapshots, where others wait while a store is opened; None: `SNAPSHOT_ENTRIES`."""
         self.on_round: Callable[[], object] = _nothing
         """Called in each full round."""
         runner.on_dirty = self._on_dirty
@@ -198,7 +200,7 @@ class Maintenance:
             self._merge_timers()
             grown = runner.storage.max_position() - self._snapshot_position
             entries = runner.storage.max_index() - self._snapshot_index
-            if grown >= SNAPSHOT_BYTES or entries >= SNAPSHOT_ENTRIES:
+            if grown >= SNAPSHOT_BYTES or entries >= (self.snapshot_entries or SNAPSHOT_ENTRIES):
                 self.snapshot()
             self._reclaimer.run(self._covered(), self.compactor.keep_from)
             if self._reclaimer.blocked:  # space waits for the second of two snapshots only

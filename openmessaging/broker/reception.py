@@ -29,11 +29,19 @@ class Reception:
         "now_ms",
         "open",
         "operations",
+        "outside",
         "sieve",
     )
 
     def __init__(
-        self, lease_id: int, group: Group, now_ms: int, messages: int, bound: Bound, contents: Contents
+        self,
+        lease_id: int,
+        group: Group,
+        now_ms: int,
+        messages: int,
+        bound: Bound,
+        contents: Contents,
+        outside: bool = False,
     ) -> None:
         self.operations: list[AnyOperation] = []
         self.messages = messages  # how many are still wanted
@@ -41,6 +49,8 @@ class Reception:
         self.open = messages > 0
         self._lease_id = lease_id
         self.group = group
+        self.outside = outside
+        """Whether they go to another process than the one that holds the store."""
         self.sieve: Sieve | None = None
         """The condition that messages must fulfil."""
         self._lifetime_ms = int(group.config.invisible_time * 1000)
@@ -70,7 +80,9 @@ class Reception:
                     self._passed += 1
                     self.open = self._passed < expiry.AT_ONCE
                     continue
-            operation = Lease(self._lease_id, self.group.id, partition_id, start, stop, deliveries + 1, deadline_ms)
+            operation = Lease(
+                self._lease_id, self.group.id, partition_id, start, stop, deliveries + 1, deadline_ms, self.outside
+            )
             self.operations.append(operation)
             if holes:  # what is gone is settled as it is leased
                 holes = [(first, min(last, stop)) for first, last in holes if first < stop]
@@ -96,7 +108,9 @@ class Reception:
             return
         lease_id = self._lease_id if kept else 0
         deadline_ms = self.now_ms + self._lifetime_ms
-        self.operations.append(Select(lease_id, self.group.id, cursor.partition.id, reached, kept, deadline_ms))
+        partition_id = cursor.partition.id
+        select = Select(lease_id, self.group.id, partition_id, reached, kept, deadline_ms, self.outside)
+        self.operations.append(select)
         if kept:
             self._lease_id += 1
             self.messages -= ranges.size(kept)

@@ -79,7 +79,8 @@ class Runner:
         """Called under the lock when something was staged that nobody waits for."""
         self.alarm = Alarm(engine)
         self._dirty = False
-        self.closed = False
+        self.closed: OMSRuntimeException | None = None
+        """Set once it takes nothing any more: what calls raise then."""
         self._lost: OMSRuntimeException | None = None
 
     # ---- sending -------------------------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ class Runner:
     def stage_locked(self, entry: Entry, *, reserved: bool = True) -> int:
         """Append a decided entry to the log and apply it; returns its index."""
         if self.closed:
-            raise closed()
+            raise self.closed
         if self.committer.failure is not None:
             return self._apply_in_memory(entry, self.committer.failure)
         parts, starts = encode(entry)
@@ -228,9 +229,11 @@ class Runner:
 
     # ---- receiving -----------------------------------------------------------------------------------------------
 
-    def receive(self, group: Group, max_messages: int, max_bytes: int, wake: Wake | None) -> list[Delivery] | None:
+    def receive(
+        self, group: Group, max_messages: int, max_bytes: int, wake: Wake | None, outside: bool = False
+    ) -> list[Delivery] | None:
         """Lease messages; with none there, `wake` is registered and called once when there may be some. None: some were
-        looked at and did not match the group's condition, or had expired; ask again at once for what follows.
+        looked at and passed over; ask again at once. `outside`: they go to a process that may outlive this one.
 
         Raises OMSRuntimeException 1404 when the group was deleted, 1501 for damage in the log (with its position).
         """
@@ -238,7 +241,7 @@ class Runner:
             with self.lock:
                 now_ms = self.tick_locked()
                 reach = self.contents.reach(max_bytes)
-                entry = self.engine.decide_receive(now_ms, group, max_messages, reach)
+                entry = self.engine.decide_receive(now_ms, group, max_messages, reach, outside)
                 if entry.operations:
                     self.stage_locked(entry)
                 leases = filtering.leases(entry)
@@ -266,7 +269,7 @@ class Runner:
     def tick_locked(self) -> int:
         """Apply acknowledgements and whatever has become due; returns the time in ms. Raises 1503 when closed."""
         if self.closed:
-            raise closed()
+            raise self.closed
         self._settle_acks()
         now_ms = self.clock.now_ms()
         deadline = self.engine.next_deadline()
@@ -306,7 +309,7 @@ class Runner:
                 self.stage_locked(Entry(self.clock.now_ms(), (operation,)))
                 return
             if self.closed:
-                raise closed()
+                raise self.closed
             pending = self._acks.get(lease_id)
             if pending is None:
                 self._acks[lease_id] = [offsets[0]]
@@ -347,10 +350,14 @@ class Runner:
             except OMSRuntimeException as failure:  # no space for them: those messages come again, `flush` tells
                 self._lost = failure
                 self._acks.clear()
-            self.closed = True
+            self.closed = OMSRuntimeException(1503, "the store is closed", next_step="Connect again")
             self.receivers.fire_all()
             self.readers.fire_all()
             return True
+
+    def leave_locked(self, why: OMSRuntimeException) -> None:
+        """In a forked child: the store is the parent's, nothing may be done with it here."""
+        self.closed = self.committer.failure = why
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
@@ -393,8 +400,3 @@ _HELD_IN_MEMORY = (Lease, Settle, Retry, Extend, Select, Skip)
 
 def _nothing(_: OMSRuntimeException | None = None) -> None:
     pass
-
-
-def closed() -> OMSRuntimeException:
-    """The error for a call on a closed store."""
-    return OMSRuntimeException(1503, "the store is closed", next_step="Connect again")

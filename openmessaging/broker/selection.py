@@ -15,6 +15,8 @@ class Select(Operation, tag=40, frozen=True):
     end: int
     found: list[int]
     deadline_ms: int
+    outside: bool = False
+    """As in `Lease`."""
 
 
 class Skip(Operation, tag=41, frozen=True):

@@ -53,6 +53,7 @@ class _Lease(msgspec.Struct, array_like=True, gc=False):
     attempt: int
     deadline_ms: int
     left: list[int]
+    outside: bool = False
 
 
 class _Shelf(msgspec.Struct, array_like=True, gc=False):
@@ -116,7 +117,10 @@ def dump(state: State) -> bytes:
             (state.next_queue_id, state.next_partition_id, state.next_group_id, state.next_lease_id),
             sorted(state.namespaces),
             [_dump_queue(queue) for queue in queues],
-            [_Lease(x.id, x.group.id, x.cursor.partition.id, x.attempt, x.deadline_ms, x.left) for x in leases],
+            [
+                _Lease(x.id, x.group.id, x.cursor.partition.id, x.attempt, x.deadline_ms, x.left, x.outside)
+                for x in leases
+            ],
             _dump_time(state, queues),
             _dump_transactions(state),
             [_Compaction(x.id, x.generation, x.compacted, x.holes, x.first_index) for x in compacted],
@@ -205,7 +209,7 @@ def load(state: State, data: bytes) -> None:
     for x in stored.leases:
         group = state.groups[x.group_id]
         cursor = group.by_partition[x.partition_id]
-        state.add_lease(HeldLease(x.id, group, cursor, x.left, x.attempt, x.deadline_ms))
+        state.add_lease(HeldLease(x.id, group, cursor, x.left, x.attempt, x.deadline_ms, x.outside))
     if stored.transactions is not None:
         if stored.transactions.hall is not None:
             state.open_hall(*stored.transactions.hall)

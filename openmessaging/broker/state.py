@@ -219,7 +219,8 @@ class State:
         cursor.hand_out(start, end)
         if cursor.keys is not None:
             cursor.keys.handed_out(start, end)
-        self.add_lease(HeldLease(lease_id, group, cursor, [start, end], operation.attempt, operation.deadline_ms))
+        attempt, deadline_ms = operation.attempt, operation.deadline_ms
+        self.add_lease(HeldLease(lease_id, group, cursor, [start, end], attempt, deadline_ms, operation.outside))
 
     def _hand_over(self, operation: ops.HandOver, _: int) -> None:
         group = self.groups.get(operation.group_id)
@@ -285,10 +286,11 @@ class State:
             lease.deadline_ms = operation.deadline_ms
             self._remind(lease)
 
-    def _release_all(self, _: ops.ReleaseAll, __: int) -> None:
+    def _release_all(self, operation: ops.ReleaseAll, _: int) -> None:
         for lease in list(self.leases.values()):
-            self._give_back(lease, None, lease.attempt, 0)
-            self.woken.add(lease.group.id)
+            if not (lease.outside and operation.keep_outside):
+                self._give_back(lease, None, lease.attempt, 0)
+                self.woken.add(lease.group.id)
 
     def _seek(self, operation: ops.Seek, _: int) -> None:
         group = self.groups.get(operation.group_id)

@@ -117,6 +117,8 @@ class SubscriptionSpec(msgspec.Struct, frozen=True):
     """A group of this consumer's own, deleted when it closes."""
     update: bool = False
     """Whether `config` replaces the settings of an existing group."""
+    outside: bool = False
+    """Set by a server: the consumer is in another process than the store, so that its leases outlive that one."""
 
 
 class QueueInfo(msgspec.Struct, frozen=True):
@@ -316,7 +318,7 @@ class Driver(Replays, Routes, Schedules, Backups, Protocol):
 
 class DriverFactory(Protocol):
     """What an entry point of the group `openmessaging.drivers` names. It may also have `open_blocking`, with the same
-    arguments, which returns a BlockingDriver."""
+    arguments, which returns a BlockingDriver, or None where only `open` will do."""
 
     async def open(self, access_point: AccessPoint, attributes: dict[str, Any]) -> Driver:
         """Open the system. Raises OMSRuntimeException 10000 (with the cause) when it cannot."""

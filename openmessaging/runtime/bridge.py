@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -41,6 +42,16 @@ def bridge_loop() -> asyncio.AbstractEventLoop:
             _loop = asyncio.new_event_loop()
             threading.Thread(target=_loop.run_forever, name="openmessaging-bridge", daemon=True).start()
         return _loop
+
+
+def _forget_loop() -> None:
+    """In a forked child: its thread is the parent's."""
+    global _loop
+    _loop = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_loop)
 
 
 def open_bridged(factory: DriverFactory, access_point: AccessPoint, attributes: dict[str, Any]) -> BlockingDriver:

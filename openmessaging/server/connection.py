@@ -6,6 +6,7 @@ It reads no faster than it can store, and leases nothing for a client that does 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -32,6 +33,8 @@ from openmessaging.wire.bodies import decode_body
 from openmessaging.wire.pieces import LARGE_BYTES
 
 logger = logging.getLogger("openmessaging.server")
+_HEARS = 0.5
+"""Seconds until a client is thought to have heard that it should go elsewhere."""
 _FIRST_FRAME_BYTES = 64 << 10
 
 
@@ -39,17 +42,40 @@ class Broker:
     """What all connections of a server share."""
 
     def __init__(
-        self, driver: Driver, limits: Limits, now_ms: Callable[[], int], metrics: Metrics, security: Security
+        self,
+        driver: Driver,
+        limits: Limits,
+        now_ms: Callable[[], int],
+        metrics: Metrics,
+        security: Security,
+        own: str = "",
     ) -> None:
         self.driver = driver
         self.metrics = metrics
         self.security = security
         self.limits = limits
         self.now_ms = now_ms
+        self.own = own
         self.connections: set[Connection] = set()
         self.draining = False
-        self.stored = asyncio.Event()
-        """Set whenever a connection has no sends left to be answered."""
+        self.changed = asyncio.Event()
+        """Set whenever a connection has no sends left to be answered, or has ended."""
+        self.ending: set[asyncio.Task[None]] = set()
+        """What is left to do for clients that are gone."""
+
+    async def until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Wait for a change that makes it true, at most so long; whether it is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not done():
+                    self.changed.clear()
+                    await self.changed.wait()
+        return done()
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """All is done for one client that is gone."""
+        self.ending.discard(task)
+        self.changed.set()
 
     def welcome(self) -> Welcome:
         """The answer to HELLO."""
@@ -78,6 +104,8 @@ class Connection(Framed):
         self._greeting: asyncio.Task[None] | None = None
         self._early: list[Frame] = []
         """What came behind a HELLO that is still being looked at."""
+        self._parting = False
+        """Whether it was asked to go elsewhere and may not have heard it yet."""
         self._storing = 0
         """Bytes of sends that have no answer yet."""
         self._reads: asyncio.Future[None] | None = None
@@ -138,7 +166,10 @@ class Connection(Framed):
             self._broker.security.leave(self.identity, self._hang_up)
         if self._requests is not None:
             requests, self._requests = self._requests, None
-            self._closing = self._loop.create_task(requests.close())
+            task = self._loop.create_task(requests.close())
+            self._broker.ending.add(task)
+            task.add_done_callback(self._broker.ended)
+        self._broker.changed.set()
         logger.debug("%s is gone: %s", self._peer, failure or "closed")
 
     # ---- frames ----------------------------------------------------------------------------------------------------
@@ -170,7 +201,9 @@ class Connection(Framed):
             requests.cancel(frame.request)
         elif kind == Kind.PING:
             self.tell(Kind.PONG, frame.request)
-        elif kind != Kind.PONG:
+        elif kind == Kind.PONG:
+            self._parted()
+        else:
             raise ProtocolError(f"a frame of kind {kind} from a client")
 
     def _open(self, frame: Frame) -> None:
@@ -218,9 +251,11 @@ class Connection(Framed):
         security.enter(identity, self._hang_up)
         self.identity = identity
         self._reader.max_bytes = self._limits.max_frame_bytes
-        driver = security.guard(self._broker.driver, identity)
-        self._requests = Requests(driver, self._answer, self._ready, self._broker.metrics.errors)
-        self.tell(Kind.WELCOME, request, self._broker.welcome().encoded())
+        broker = self._broker
+        driver = security.guard(broker.driver, identity)
+        written = None if self.client == broker.own else broker.driver.written
+        self._requests = Requests(driver, self._answer, self._ready, broker.metrics.errors, written, broker.changed.set)
+        self.tell(Kind.WELCOME, request, broker.welcome().encoded())
         self._beat_every(self._limits.heartbeat)
 
     # ---- flow ------------------------------------------------------------------------------------------------------
@@ -234,7 +269,7 @@ class Connection(Framed):
         self._broker.metrics.sends.observe(self._loop.time() - came)
         self._storing -= size
         if not self._storing:
-            self._broker.stored.set()
+            self._broker.changed.set()
         if not self._reading:
             self._adjust()
 
@@ -278,12 +313,24 @@ class Connection(Framed):
         if self._requests is not None:
             self._requests.drain()
         self.tell(Kind.GOAWAY, 0, Goaway("the server is stopping").encoded())
+        self._parting = True
+        self.tell(Kind.PING, 0)  # all that it asked for before it heard that comes before its answer
+        self._loop.call_later(_HEARS, self._parted)
+
+    def _parted(self) -> None:
+        if self._parting:
+            self._parting = False
+            self._broker.changed.set()
 
     @property
-    def storing(self) -> bool:
-        """Whether sends wait for their answer."""
-        return self._storing > 0
+    def busy(self) -> bool:
+        """Whether something that it asked for has no answer yet, or messages are on the way."""
+        return self._parting or self._storing > 0 or (self._requests is not None and self._requests.busy)
 
     def close(self) -> None:
         """Hang up once what was answered has been sent."""
         self._transport.close()
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        self._transport.abort()

@@ -25,6 +25,7 @@ from openmessaging.model.spi import Driver as AnyDriver
 from openmessaging.model.spi import OutgoingBatch, Placement, Subscription, SubscriptionSpec
 from openmessaging.model.transaction import Preparation, Settlement
 from openmessaging.server.batches import accepted, checked
+from openmessaging.server.settling import settle
 from openmessaging.wire import (
     Call,
     Fetch,
@@ -35,9 +36,7 @@ from openmessaging.wire import (
     Send,
     Settle,
     Settled,
-    Verb,
 )
-from openmessaging.wire.bodies import Step
 from openmessaging.wire.operations import operation
 from openmessaging.wire.pieces import delivered_pieces
 
@@ -48,6 +47,10 @@ class Driver(AnyDriver, Protocol):
     """What can be served: a driver that finds again what was sent to it, and whose mailboxes may be named."""
 
     mailboxes: Mailboxes
+
+    async def written(self) -> None:
+        """Return once all that was decided so far would outlive this process."""
+        ...
 
     async def find_sent(self, batch: OutgoingBatch, since_ms: int) -> Placement | None:
         """Where a batch was stored at or after a time (ms, the store's clock); None when it was not."""
@@ -60,6 +63,9 @@ class Driver(AnyDriver, Protocol):
     def totals(self) -> Sequence[QueueTotals]:
         """What each queue has stored and settled so far, and what waits."""
         ...
+
+
+Wait = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Answer(Protocol):
@@ -82,19 +88,25 @@ class Requests:
         answer: sends a frame to the client; from this loop.
         ready: returns when the client reads what it was sent: nothing is leased for one that does not.
         errors: counts what is refused, by code.
+        written: returns when all that was decided so far would outlive this process; None: the client does not.
+        idle: called while the server is ending, whenever `busy` may have become false.
     """
 
     def __init__(
         self,
         driver: Driver,
         answer: Answer,
-        ready: Callable[[], Coroutine[Any, Any, None]],
+        ready: Wait,
         errors: Counter[int],
+        written: Wait | None,
+        idle: Callable[[], object],
     ) -> None:
         self._driver = driver
         self._answer = answer
         self._ready = ready
         self._errors = errors
+        self._written = written
+        self._idle = idle
         self._loop = asyncio.get_running_loop()
         self._subscriptions: dict[int, Subscription] = {}
         self.consumed: dict[int, tuple[str, str]] = {}
@@ -109,6 +121,8 @@ class Requests:
         self._last_subscription = 0
         self._beginning = 0
         """Sends in tasks that have not run yet: what comes behind them must not overtake them."""
+        self._looking = asyncio.Lock()
+        """Held while what is sent again is looked for."""
 
     # ---- sending ---------------------------------------------------------------------------------------------------
 
@@ -150,21 +164,38 @@ class Requests:
     async def _send_whole(
         self, request: int, body: Send, batches: list[OutgoingBatch], stored: Callable[[], None]
     ) -> None:
-        self._beginning -= 1
         try:
-            placements = await self._sent(batches, body.since_ms) if body.since_ms else None
-            if placements is None:
-                settlements = [
-                    Settlement(self._subscription(each.subscription), each.lease_id, each.offsets)
-                    for each in body.settlements or ()
-                ]
-                if settlements or any(batch.unique is not None for batch in batches):
-                    placements = await self._driver.commit(batches, settlements)
-                else:
-                    placements = await self._driver.send(batches)
+            if body.since_ms or self._looking.locked():
+                placements = await self._looked_for(body, batches)
+            else:
+                placements = await self._store(body, batches)
         finally:
             stored()
         self._answer(Kind.PLACED, request, Placed(placements).encoded())
+
+    async def _looked_for(self, body: Send, batches: list[OutgoingBatch]) -> list[Placement]:
+        """Store what was not stored before: looking for it takes its time, and none behind it may be stored first."""
+        async with self._looking:
+            try:
+                found = await self._sent(batches, body.since_ms) if body.since_ms else None
+            except BaseException:
+                self._beginning -= 1
+                raise
+            if found is not None:
+                self._beginning -= 1
+                return found
+            storing = self._loop.create_task(self._store(body, batches))
+        return await storing
+
+    async def _store(self, body: Send, batches: list[OutgoingBatch]) -> list[Placement]:
+        self._beginning -= 1
+        settlements = [
+            Settlement(self._subscription(each.subscription), each.lease_id, each.offsets)
+            for each in body.settlements or ()
+        ]
+        if settlements or any(batch.unique is not None for batch in batches):
+            return await self._driver.commit(batches, settlements)
+        return await self._driver.send(batches)
 
     async def _sent(self, batches: list[OutgoingBatch], since_ms: int) -> list[Placement] | None:
         """Where batches are that were stored before the client's connection broke; they were all, or none."""
@@ -183,6 +214,13 @@ class Requests:
         subscription = self._subscription(body.subscription)
         await self._ready()
         deliveries = await subscription.fetch(body.max_messages, body.max_bytes, body.wait_ms / 1000)
+        if deliveries and self._written is not None:
+            try:
+                await self._written()
+            except BaseException:  # taken back meanwhile
+                for each in deliveries:
+                    subscription.release(each.lease_id, None)
+                raise
         if deliveries:
             self._on_the_way[request] = subscription, [each.lease_id for each in deliveries]
         self._answer(Kind.DELIVERED, request, *delivered_pieces(deliveries))
@@ -190,6 +228,8 @@ class Requests:
     def got(self, request: int) -> None:
         """The client has what a fetch brought."""
         self._on_the_way.pop(request, None)
+        if self._draining:
+            self._idle()
 
     def settle(self, request: int, body: Settle) -> None:
         """Settle messages step by step; the steps that fail are told."""
@@ -198,14 +238,17 @@ class Requests:
         except OMSRuntimeException as failure:
             self._refuse(request, failure)
             return
-        failures: list[tuple[int, Refusal]] = []
-        for place, step in enumerate(body.steps):
-            try:
-                _settle(subscription, step)
-            except OMSRuntimeException as failure:
-                self._errors[failure.code] += 1
-                failures.append((place, Refusal.of(failure)))
-        self._answer(Kind.SETTLED, request, Settled(failures).encoded())
+        failures = settle(subscription, body.steps)
+        self._errors.update(refusal.code for _, refusal in failures)
+        answer = Settled(failures).encoded()
+        if self._written is None:
+            self._answer(Kind.SETTLED, request, answer)
+        else:
+            self._start(request, self._confirm(request, answer, self._written))
+
+    async def _confirm(self, request: int, answer: bytes, written: Wait) -> None:
+        await written()
+        self._answer(Kind.SETTLED, request, answer)
 
     def cancel(self, request: int) -> None:
         """The client does not want the answer any more; what a fetch had leased goes back."""
@@ -246,7 +289,7 @@ class Requests:
         return msgspec.structs.replace(preparation, batch=msgspec.structs.replace(preparation.batch, batch=whole))
 
     async def _subscribe(self, spec: SubscriptionSpec) -> int:
-        subscription = await self._driver.subscribe(spec)
+        subscription = await self._driver.subscribe(msgspec.structs.replace(spec, outside=self._written is not None))
         self._last_subscription += 1
         self._subscriptions[self._last_subscription] = subscription
         self.consumed[self._last_subscription] = (spec.destination, spec.group)
@@ -305,6 +348,8 @@ class Requests:
         self._fetching.discard(request)
         if self._tasks.get(request) is task:
             del self._tasks[request]
+        if self._draining:
+            self._idle()
         if task.cancelled():
             if not self._draining:
                 self._refuse(request, error(1410, "cancelled"))
@@ -317,6 +362,11 @@ class Requests:
         refusal = Refusal.of(failure or error(1500, "no answer"))
         self._errors[refusal.code] += 1
         self._answer(Kind.ERROR, request, refusal.encoded())
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being done, or the client has not said yet that it has what it was sent."""
+        return bool(self._on_the_way) or not self._tasks.keys() <= self._fetching
 
     def drain(self) -> None:
         """Lease nothing more: who waits for messages is left without an answer, and asks another connection."""
@@ -337,22 +387,6 @@ class Requests:
             await self._close_mailbox(address)
         for number in list(self._subscriptions):
             await self._unsubscribe(number)
-
-
-def _settle(subscription: Subscription, step: Step) -> None:
-    match step.verb:
-        case Verb.ACK:
-            subscription.ack(step.lease_id, step.offsets)
-        case Verb.NACK:
-            subscription.nack(step.lease_id, step.offsets, step.seconds, step.reason)
-        case Verb.REJECT:
-            subscription.reject(step.lease_id, step.offsets, step.reason)
-        case Verb.RELEASE:
-            subscription.release(step.lease_id, step.offsets)
-        case Verb.EXTEND if step.seconds is not None:
-            subscription.extend(step.lease_id, step.seconds)
-        case _:
-            raise error(1418, f"there is no settlement {step.verb}", field="verb")
 
 
 _OWN: dict[str, tuple[msgspec.msgpack.Decoder[Any], Callable[..., Coroutine[Any, Any, Any]]]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
 from collections.abc import Callable
 
@@ -26,6 +27,7 @@ class Server:
         limits: what one client may use.
         metrics: what counts requests.
         security: who may do what; without it, everybody on this machine everything.
+        own: the name of clients that end with this process: they are in it.
     """
 
     def __init__(
@@ -35,9 +37,10 @@ class Server:
         limits: Limits | None = None,
         metrics: Metrics | None = None,
         security: Security | None = None,
+        own: str = "",
     ) -> None:
         self.security = security or Security()
-        self.broker = Broker(driver, limits or Limits(), now_ms, metrics or Metrics(), self.security)
+        self.broker = Broker(driver, limits or Limits(), now_ms, metrics or Metrics(), self.security, own)
         """What its connections share, those that come in by other ways too."""
         self.sessions = Sessions(self.broker)
         self._listeners: list[asyncio.Server] = []
@@ -70,6 +73,10 @@ class Server:
         self._listeners.append(listener)
         self._paths.append(path)
 
+    async def take(self, connection: socket.socket) -> None:
+        """Serve a client whose connection was accepted elsewhere. Raises OSError."""
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: Connection(self.broker), connection)
+
     @property
     def connections(self) -> int:
         """How many clients there are."""
@@ -94,14 +101,16 @@ class Server:
             connection.drain()
 
     async def close(self, grace: float = 5.0) -> None:
-        """Drain, let what is being stored be answered for at most `grace` seconds, hang up."""
+        """Drain, let what is being stored be answered and what was delivered arrive, for at most `grace` seconds,
+        hang up."""
         self.drain()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace):
-                while any(each.storing for each in self.broker.connections):
-                    self.broker.stored.clear()
-                    await self.broker.stored.wait()
+        broker = self.broker
+        await broker.until(lambda: not any(each.busy for each in broker.connections), grace)
         await asyncio.sleep(0)  # what was answered in this turn is written at its end
         for connection in list(self.broker.connections):
             connection.close()
         await self.sessions.close()
+        if not await broker.until(lambda: not broker.connections, grace):
+            for connection in list(broker.connections):
+                connection.abort()  # it does not read what it was sent
+        await broker.until(lambda: not broker.ending, grace)

@@ -10,6 +10,7 @@ from typing import Any
 
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.system.clock import Clock, SystemClock
+from openmessaging.system.fork import keep_private
 
 LOCK = "LOCK"
 _FAR = 1 << 30
@@ -35,6 +36,11 @@ class StoreLock:
     def __init__(self, descriptor: int, path: str) -> None:
         self._descriptor = descriptor
         self.path = path
+        keep_private(self)
+
+    def fileno(self) -> int:
+        """Its descriptor, -1 once it is given back."""
+        return self._descriptor
 
     @classmethod
     def acquire(cls, directory: str, clock: Clock | None = None) -> StoreLock:

@@ -8,6 +8,7 @@ import logging
 from abc import ABC, abstractmethod
 from typing import cast
 
+from openmessaging.system.fork import keep_private
 from openmessaging.wire import Frame, FrameReader, Kind, ProtocolError, encode_frame, encode_head
 
 MOMENT = 0.02
@@ -63,7 +64,13 @@ class Framed(asyncio.Protocol, ABC):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """There is a connection."""
         self._transport = cast(asyncio.Transport, transport)
+        keep_private(self)
         self._heard = self._said = self._loop.time()
+
+    def fileno(self) -> int:
+        """The descriptor of the connection, -1 where it has none."""
+        connected = self._transport.get_extra_info("socket")
+        return -1 if connected is None else int(connected.fileno())
 
     def data_received(self, data: bytes) -> None:
         """Take the frames that are whole now."""

@@ -23,7 +23,7 @@ READS = (
     "list_schedules", "list_transactions", "partition_count", "peek", "read", "read_backup", "read_before",
     "renew_view", "services",
 )  # fmt: skip
-"""Operations that may be asked again after a connection broke: they change nothing, or the same the second time."""
+"""Operations that change nothing, or nothing that lasts."""
 WRITES = (
     "advance_copy", "begin_backup", "begin_copy", "cancel_delayed", "close_view", "create_namespace", "create_queue",
     "create_route", "create_schedule", "delete_group", "delete_namespace", "delete_queue", "delete_route",
@@ -31,6 +31,18 @@ WRITES = (
     "post", "prepare", "purge_queue", "reschedule_delayed", "seek_group", "update_queue",
 )  # fmt: skip
 OPERATIONS = READS + WRITES
+REPEATABLE = frozenset(READS) | {
+    "advance_copy", "begin_copy", "close_view", "end_transaction", "open_producer", "open_view", "pause_schedule",
+    "reschedule_delayed", "seek_group", "update_queue",
+}  # fmt: skip
+"""Operations that may be asked again after a connection broke: they come to the same the second time."""
+DONE_BEFORE: dict[str, tuple[int, str | None]] = {
+    "create_namespace": (1407, None), "create_queue": (1406, None), "create_route": (1406, None),
+    "delete_group": (1404, None), "delete_namespace": (1405, None), "delete_queue": (1404, None),
+    "delete_route": (1404, None), "delete_schedule": (1404, None), "end_copy": (1404, None),
+    "prepare": (1418, "transactionId"),
+}  # fmt: skip
+"""Operations without a result that are refused the second time, each with the code and the field of that refusal."""
 
 
 class Operation:

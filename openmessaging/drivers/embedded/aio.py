@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from openmessaging.broker.belonging import queues_of
+from openmessaging.broker.outliving import write
 from openmessaging.broker.resent import find_sent
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.stored_bytes import StoredBytes
@@ -112,6 +113,13 @@ class EmbeddedDriver:
     def stored_bytes(self, wanted: Callable[[str], bool]) -> int:
         """Bytes that the queues hold whose names are wanted; for one thread at a time."""
         return self._stored_bytes.of(wanted)
+
+    async def written(self) -> None:
+        """Return once all that was decided so far would outlive this process."""
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+        if not write(self.runner, lambda _: call_in(loop, done.set)):
+            await done.wait()
 
     def partition_count(self, destination: str) -> int:
         """Number of partitions, creating the queue on first use."""
@@ -298,6 +306,7 @@ class EmbeddedSubscription:
         self._blocking = blocking
         self.runner = runner
         self.group = blocking.group
+        self._outside = blocking.outside
         self.ack = blocking.ack
         self.nack = blocking.nack
         self.reject = blocking.reject
@@ -307,11 +316,11 @@ class EmbeddedSubscription:
     async def fetch(self, max_messages: int, max_bytes: int, wait: float) -> list[Delivery]:
         """Messages as soon as there are any; empty after `wait` seconds. Nothing is leased while it waits, so
         cancelling it loses nothing."""
-        group = self.group
+        group, outside = self.group, self._outside
         receive = self.runner.receive
         return await _until(
             wait,
-            lambda wake: receive(group, max_messages, max_bytes, wake),
+            lambda wake: receive(group, max_messages, max_bytes, wake, outside),
             lambda wake: self.runner.forget_receiver(group, wake),
         )
 

@@ -137,15 +137,16 @@ class BlockingSubscription:
         self._driver = driver
         self.runner = driver.runner
         self.group = group
+        self.outside = spec.outside
         self._broadcast = spec.broadcast
 
     def fetch(self, max_messages: int, max_bytes: int, wait: float) -> list[Delivery]:
         """Messages as soon as there are any; empty after `wait` seconds."""
-        runner, group = self.runner, self.group
+        runner, group, outside = self.runner, self.group, self.outside
         return until(
             runner,
             wait,
-            lambda wake: runner.receive(group, max_messages, max_bytes, wake),
+            lambda wake: runner.receive(group, max_messages, max_bytes, wake, outside),
             lambda wake: runner.forget_receiver(group, wake),
         )
 

@@ -1,8 +1,8 @@
 """The channel to a server, over as many connections as it takes: it connects again, and asks again what may be asked.
 
 Sends go again in their order, marked with the time of their first attempt: the server finds those that it had stored.
-Calls that only read go again, others fail with 1410, for they may have been done. Subscriptions and mailboxes are
-opened anew before anything else.
+Calls that come to the same the second time go again, others fail with 1410, for they may have been done. Subscriptions
+and mailboxes are opened anew before anything else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from openmessaging.model.mail import Mail
 from openmessaging.model.spi import OutgoingBatch, Placement
 from openmessaging.wire import Kind, Letter, Placed, Result
 from openmessaging.wire.bodies import LeaseOf
-from openmessaging.wire.operations import READS, operation
+from openmessaging.wire.operations import DONE_BEFORE, REPEATABLE, operation
 from openmessaging.wire.pieces import send_pieces
 
 logger = logging.getLogger("openmessaging.driver")
@@ -70,9 +70,10 @@ class Sending(msgspec.Struct, eq=False):
 class Channel:
     """See the module."""
 
-    def __init__(self, connect: Connect, random: random.Random) -> None:
+    def __init__(self, connect: Connect, random: random.Random, longest_pause: float = LONGEST_PAUSE) -> None:
         self._connect = connect
         self._random = random
+        self._longest_pause = longest_pause
         self._loop = asyncio.get_running_loop()
         self.link: Link | None = None
         """None while there is no connection that is ready for use."""
@@ -89,6 +90,8 @@ class Channel:
         self._denied: OMSSecurityException | None = None
         """Why the server does not let this client in; asked again when somebody asks, not before `DENIED_PAUSE`."""
         self._denied_at = 0.0
+        self.hopeful = True
+        """False once there has been no connection for too long, until there is one."""
         self._callbacks: list[Callable[[], object]] = []
 
     # ---- connecting ------------------------------------------------------------------------------------------------
@@ -113,6 +116,7 @@ class Channel:
         finally:
             self._opening = None
         self.link = link
+        self.hopeful = True
         for number, sending in list(self._sending.items()):
             self._ask(link, number, sending)
         self._there.set()
@@ -153,7 +157,7 @@ class Channel:
                 else:
                     return
                 await asyncio.sleep(pause * self._random.uniform(0.5, 1.0))
-                pause = min(pause * 2, LONGEST_PAUSE)
+                pause = min(pause * 2, self._longest_pause)
         finally:
             self._connecting = None
 
@@ -178,6 +182,7 @@ class Channel:
         self._away()
 
     def _give_up(self, cause: BaseException) -> None:
+        self.hopeful = False
         sending, self._sending = self._sending, {}
         for each in sending.values():
             tried = each.since_ms
@@ -261,19 +266,31 @@ class Channel:
     async def call(self, name: str, *arguments: Any) -> Any:
         """Do an operation of the server's. Raises what it raises; 1410 when the connection broke and it may have been
         done, 1503 without a connection."""
+        again = False
         while True:
             link = await self.ready()
             try:
                 return operation(name).read_result(await self.asked(link, name, arguments))
             except ConnectionError as cause:
-                if name not in READS:
-                    step = "Look whether it was, and do it again if not"
-                    raise error(1410, f"the connection broke; {name} may have been done", next_step=step) from cause
+                if name not in REPEATABLE and name not in DONE_BEFORE:
+                    raise in_doubt(name) from cause
+                again = True
+            except OMSRuntimeException as refusal:
+                code, field = DONE_BEFORE.get(name, (None, None))
+                if not again or refusal.code != code or field not in (None, refusal.field):
+                    raise
+                return None  # done the first time
 
     async def own(self, name: str, *arguments: Any) -> Any:
         """Do an operation on what a connection has opened; its result as plain values. Raises as `call`, and
         ConnectionError when the connection broke."""
         return msgspec.msgpack.decode(await self.asked(await self.ready(), name, arguments))
+
+    async def own_again(self, name: str, *arguments: Any) -> Any:
+        """`own`, again while connections break: for what is the same the second time."""
+        while True:
+            with contextlib.suppress(ConnectionError):
+                return await self.own(name, *arguments)
 
     async def now(self, name: str, *arguments: Any) -> Any:
         """`own`, on the connection that is being opened."""
@@ -325,3 +342,9 @@ class Channel:
         for each in sending.values():
             each.done(None, error(1503, "the access point was closed", next_step="Connect again"))
         self._there.set()
+
+
+def in_doubt(name: str) -> OMSRuntimeException:
+    """The error for what was asked on a connection that broke, and may not be asked twice."""
+    step = "Look whether it was, and do it again if not"
+    return error(1410, f"the connection broke; {name} may have been done", next_step=step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -26,7 +27,7 @@ class OmsMailbox:
     async def open(self) -> None:
         """Open it."""
         self._channel.expect(self.address, self._take)
-        await self._channel.own("open_mailbox", self.address, self._serves)
+        await self._channel.own_again("open_mailbox", self.address, self._serves)
         self._channel.resume(self)
 
     async def resume(self) -> None:
@@ -45,4 +46,5 @@ class OmsMailbox:
         self._channel.forget(self)
         self._channel.expect_no_more(self.address)
         if self._channel.link is not None:
-            await self._channel.own("close_mailbox", self.address)
+            with contextlib.suppress(ConnectionError):  # it ended with its connection
+                await self._channel.own("close_mailbox", self.address)

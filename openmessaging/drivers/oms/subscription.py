@@ -7,13 +7,14 @@ again with the next connection. One that came too late is logged: the message co
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from functools import partial
 
 import msgspec
 
-from openmessaging.drivers.oms.channel import Channel
+from openmessaging.drivers.oms.channel import Channel, in_doubt
 from openmessaging.drivers.oms.link import settle
 from openmessaging.model.errors import OMSRuntimeException, OMSSecurityException
 from openmessaging.model.replay import Delivery, Refused
@@ -35,6 +36,8 @@ class OmsSubscription:
         """What the server calls it, on the connection of now."""
         self._steps: list[Step] = []
         self._unconfirmed: dict[int, list[Step]] = {}
+        self._again: set[int] = set()
+        """Steps (`id`) that go again: they may have been done."""
         self._last = 0
         self._confirmed = asyncio.Event()
         self._denied: OMSSecurityException | None = None
@@ -50,7 +53,7 @@ class OmsSubscription:
 
     async def open(self) -> None:
         """Join the group."""
-        self.number = await self._channel.own("subscribe", self._spec)
+        self.number = await self._channel.own_again("subscribe", self._spec)
         self._spec = msgspec.structs.replace(self._spec, update=False)
         self._channel.resume(self)
 
@@ -58,7 +61,9 @@ class OmsSubscription:
         """Join it again on the connection that is being opened, and tell what was not confirmed."""
         self.number = await self._channel.now("subscribe", self._spec)
         again, self._unconfirmed = self._unconfirmed, {}
-        self._steps = [step for steps in again.values() for step in steps] + self._steps
+        told = [step for steps in again.values() for step in steps]
+        self._again = set(map(id, told))
+        self._steps = told + self._steps
         if self._steps:
             self._loop.call_soon(self._tell)
 
@@ -66,7 +71,14 @@ class OmsSubscription:
         """Messages as soon as there are any; empty after `wait` seconds."""
         deadline = self._loop.time() + wait
         while True:
-            link = await self._channel.ready(max(wait, 1.0))
+            try:
+                link = await self._channel.ready(wait)
+            except OMSSecurityException:
+                raise
+            except OMSRuntimeException:
+                if self._channel.hopeful:
+                    return []
+                raise
             self._check_denied()
             left = max(0.0, deadline - self._loop.time())
             body = Fetch(self.number, max_messages, max_bytes, int(left * 1000)).encoded()
@@ -160,8 +172,8 @@ class OmsSubscription:
             self._confirmed.set()
 
     def _failed(self, step: Step, failure: OMSRuntimeException) -> None:
-        if step.verb == Verb.RELEASE:
-            return  # it came back by itself already
+        if step.verb == Verb.RELEASE or id(step) in self._again:
+            return  # it came back by itself already, or was settled before the connection broke
         logger.warning("lease %d of group %s: %s", step.lease_id, self._spec.group, failure)
 
     async def move(
@@ -169,15 +181,21 @@ class OmsSubscription:
     ) -> list[Refused]:
         """Send dead letters back and settle them here, in one step."""
         await self._all_told()
-        found = await self._channel.own("move", self.number, lease_id, listed(offsets), target, max_redrives)
+        try:
+            found = await self._channel.own("move", self.number, lease_id, listed(offsets), target, max_redrives)
+        except ConnectionError as cause:
+            raise in_doubt("move") from cause
         return msgspec.convert(found, list[Refused])
 
     async def flush(self) -> None:
         """Return when every settlement made so far is durable. Who is not let in any more, and has nothing to tell but
         what comes back by itself, is not held up."""
         try:
-            await self._all_told()
-            await self._channel.own("flush", self.number)
+            while True:
+                await self._all_told()
+                with contextlib.suppress(ConnectionError):  # else it is told again, and asked again
+                    await self._channel.own("flush", self.number)
+                    return
         except OMSSecurityException:
             steps = [*self._steps, *(step for told in self._unconfirmed.values() for step in told)]
             if any(step.verb != Verb.RELEASE for step in steps):
@@ -201,7 +219,8 @@ class OmsSubscription:
         self._tell()
         self._channel.forget(self)
         if self._channel.link is not None:
-            await self._channel.own("unsubscribe", self.number)
+            with contextlib.suppress(ConnectionError):  # it ended with its connection
+                await self._channel.own("unsubscribe", self.number)
 
 
 def listed(offsets: Sequence[int] | None) -> list[int] | None:

@@ -7,11 +7,15 @@ not started do nothing.
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
 from typing import Self
+from weakref import WeakSet
 
 from openmessaging.runtime.state import ServiceState, not_started
 from openmessaging.runtime.threads.primitives import Lock
+
+_services: WeakSet[Service] = WeakSet()
 
 
 class Service:
@@ -22,6 +26,7 @@ class Service:
     def __init__(self) -> None:
         self._state = ServiceState.INITIALIZED
         self._transition = Lock()
+        _services.add(self)
 
     @property
     def current_state(self) -> ServiceState:
@@ -82,8 +87,22 @@ class Service:
         if self._state is not ServiceState.STARTED:
             raise not_started(self._kind, self._state)
 
+    def leave(self) -> None:
+        """In a forked child: what was started is the parent's. It may be started here anew."""
+        self._state = ServiceState.INITIALIZED
+        self._transition = Lock()
+
     def _open(self) -> None:
         raise NotImplementedError
 
     def _close(self) -> None:
         raise NotImplementedError
+
+
+def _leave_services() -> None:
+    for service in list(_services):
+        service.leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_services)

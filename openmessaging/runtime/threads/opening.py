@@ -18,8 +18,9 @@ def open_driver(access_point: AccessPoint, attributes: dict[str, Any]) -> Blocki
     factory = find_factory(access_point.driver)
     open_blocking = getattr(factory, "open_blocking", None)
     try:
-        if open_blocking is not None:
-            return cast(BlockingDriver, open_blocking(access_point, attributes))
+        driver = None if open_blocking is None else open_blocking(access_point, attributes)
+        if driver is not None:
+            return cast(BlockingDriver, driver)
         from openmessaging.runtime.bridge import open_bridged
 
         return open_bridged(factory, access_point, attributes)

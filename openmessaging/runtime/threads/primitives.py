@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import os
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -217,6 +218,19 @@ def report(
         done(result, None)
 
 
+_scope = object()
+
+
 def current_scope() -> object:
-    """What a driver is bound to: nothing, all threads share it."""
-    return None
+    """What a driver is bound to: the process, all threads share it."""
+    return _scope
+
+
+def _leave_scope() -> None:
+    """In a forked child: what the parent opened is the parent's."""
+    global _scope
+    _scope = object()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_scope)

@@ -85,14 +85,14 @@ def test_a_directory_that_cannot_be_used(factory, tmp_path):
 
 def test_an_opening_that_was_cancelled_is_closed(factory, tmp_path):
     started, go_on = threading.Event(), threading.Event()
-    open_blocking = factory.open_blocking
+    enter = factory._enter
 
     def slow(*arguments):
         started.set()
         assert go_on.wait(10)
-        return open_blocking(*arguments)
+        return enter(*arguments)
 
-    factory.open_blocking = slow
+    factory._enter = slow
 
     async def main():
         opening = asyncio.ensure_future(factory.open(at(tmp_path), {}))
@@ -103,9 +103,9 @@ def test_an_opening_that_was_cancelled_is_closed(factory, tmp_path):
 
     asyncio.run(main())
     go_on.set()
-    del factory.open_blocking
+    del factory._enter
     eventually(lambda: os.path.exists(tmp_path / "LOCK") or any(tmp_path.iterdir()))
-    eventually(lambda: not factory._open)
+    eventually(lambda: not factory._places)
     factory.open_blocking(at(tmp_path), {}).close()
 
 
