@@ -60,6 +60,7 @@ TESTED_WITH = {
     "server/http/messages.py": "server/http/test_sends.py",
     "server/http/sharing.py": "server/http/test_sends.py",
     "server/http/request.py": "server/http/test_http1.py",
+    "server/http/streams.py": "server/http/test_following.py",
     "server/http/binding/callback.py": "server/http/callbacks/test_manager.py",
     "server/http/binding/fields.py": "server/http/binding/test_produce.py",
     "server/http/binding/form.py": "server/http/binding/test_produce.py",

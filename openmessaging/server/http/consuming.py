@@ -115,7 +115,7 @@ async def receive(request: Request) -> Response:
     except OMSDestinationException:  # gone meanwhile, and perhaps made anew
         app.sharing.forget(queue, group)
         raise
-    release = partial(_release, subscription, {delivery.lease_id for delivery in deliveries})
+    release = partial(give_back, subscription, {delivery.lease_id for delivery in deliveries})
     try:
         if wanted.invisible_time is not None:
             for lease_id in {delivery.lease_id for delivery in deliveries}:
@@ -192,29 +192,42 @@ async def extend(request: Request) -> Settled:
 
 
 async def _settle(request: Request, wanted: Ack | Nack | Reject | Release | Extend, step: Step) -> Settled:
-    """Settle lease by lease; where a lease's receipts fail together, one by one."""
-    queue = queue_of(request)
-    failures: list[tuple[str, OMSRuntimeException]] = []
-    leases: dict[int, dict[int, str]] = {}
-    for text in dict.fromkeys(wanted.receipts):
-        try:
-            receipt = receipt_of(text, queue)
-        except OMSRuntimeException as failure:
-            failures.append((text, failure))
-        else:
-            leases.setdefault(receipt.lease_id, {})[receipt.offset] = text
-    settled = 0
-    if leases:
-        subscription = await _hold(request, queue, group_of(request), None)
-        for lease_id, offsets in leases.items():
-            failed = _settle_lease(subscription, lease_id, offsets, step)
-            settled += len(offsets) - len(failed)
-            failures += failed
-        if getattr(wanted, "durable", False):
-            await subscription.flush()
-    if not settled:
-        raise failures[0][1]
-    return Settled(settled, [NotSettled(text, problem_of(failure)) for text, failure in failures])
+    read = Receipted(wanted.receipts, queue_of(request))
+    subscription = await _hold(request, read.queue, group_of(request), None) if read.leases else None
+    settled = read.settle(subscription, step)
+    if subscription is not None and getattr(wanted, "durable", False):
+        await subscription.flush()
+    return settled
+
+
+class Receipted:
+    """What receipts of a queue stand for, lease by lease."""
+
+    def __init__(self, receipts: Sequence[str], queue: str) -> None:
+        self.queue = queue
+        self.leases: dict[int, dict[int, str]] = {}
+        self._failures: list[tuple[str, OMSRuntimeException]] = []
+        for text in dict.fromkeys(receipts):
+            try:
+                receipt = receipt_of(text, queue)
+            except OMSRuntimeException as failure:
+                self._failures.append((text, failure))
+            else:
+                self.leases.setdefault(receipt.lease_id, {})[receipt.offset] = text
+
+    def settle(self, subscription: Subscription | None, step: Step) -> Settled:
+        """Settle lease by lease; where a lease's receipts fail together, one by one. Raises the first failure when
+        none could be used."""
+        settled = 0
+        failures = self._failures
+        if subscription is not None:
+            for lease_id, offsets in self.leases.items():
+                failed = _settle_lease(subscription, lease_id, offsets, step)
+                settled += len(offsets) - len(failed)
+                failures = failures + failed
+        if not settled:
+            raise failures[0][1]
+        return Settled(settled, [NotSettled(text, problem_of(failure)) for text, failure in failures])
 
 
 def _settle_lease(
@@ -249,7 +262,7 @@ async def _hold(request: Request, queue: str, group: str, config: GroupConfig | 
     return await request.app.sharing.subscription(request.driver, queue, group, config)
 
 
-def _release(subscription: Subscription, leases: set[int]) -> None:
+def give_back(subscription: Subscription, leases: set[int]) -> None:
     """Give back what nobody has got."""
     for lease_id in leases:
         try:

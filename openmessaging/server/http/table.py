@@ -7,7 +7,7 @@ checked before its handler runs, so that the document cannot say anything else.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -20,6 +20,7 @@ from openmessaging.server.http.request import JSON, MSGPACK, Request, Response, 
 if TYPE_CHECKING:
     from openmessaging.server.http.websocket import WebSocket
 
+Query = TypeVar("Query", bound=msgspec.Struct)
 Handler = Callable[[Request], Awaitable[Any]]
 """Answers a request: with a `Response`, or with a value that is sent as the route's `answer`, or None (204)."""
 SocketHandler = Callable[["Request", "WebSocket"], Awaitable[None]]
@@ -160,7 +161,7 @@ class Table:
 async def call(route: Route, request: Request) -> Response:
     """Read what a route declares, call its handler, write what it gives."""
     if route.query is not None:
-        request.query = _converted(request.query_fields(), route.query)
+        request.query = converted(request.query_fields(), route.query)
     elif request.query_string:
         name = next(iter(request.query_fields()), "query")
         raise error(1418, f"there is no parameter {name:.80}", next_step="See /v1/openapi.json", field=name)
@@ -190,7 +191,8 @@ async def _input(route: Route, request: Request) -> Any:
     raise UnsupportedMedia(1400, f"content-type {kind!r:.80}", next_step=f"Send {known}", field="content-type")
 
 
-def _converted(fields: dict[str, str], wanted: type[msgspec.Struct]) -> msgspec.Struct:
+def converted(fields: dict[str, str], wanted: type[Query]) -> Query:
+    """The fields of a query as a type. Raises OMSRuntimeException 1418."""
     # `null` is a text like any other in a query, where `strict=False` would make None of it.
     nulls = {name: fields.pop(name) for name in list(fields) if fields[name].lower() == "null"}
     try:

@@ -6,7 +6,9 @@ import asyncio
 import base64
 import hashlib
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
@@ -189,6 +191,7 @@ class WebSocket(asyncio.Protocol):
         if headers.get("sec-websocket-version") != "13" or "sec-websocket-key" not in headers:
             reason = "no handshake of WebSocket version 13"
             raise HttpError(426, 1400, reason, headers=[("sec-websocket-version", "13"), ("upgrade", "websocket")])
+        _check_origin(headers)
         await app.authenticate(request, route.anyone)
         offered = [each.strip() for each in headers.get("sec-websocket-protocol", "").split(",")]
         self.subprotocol = next((each for each in route.subprotocols if each in offered), None)
@@ -267,6 +270,15 @@ class WebSocket(asyncio.Protocol):
     def abort(self) -> None:
         """Hang up now."""
         self._transport.abort()
+
+
+def _check_origin(headers: Mapping[str, str]) -> None:
+    """Pages of other sites may open WebSockets to any address that their reader can reach, with what the browser knows
+    of passwords: only pages of this server may. Programs send no Origin. Raises OMSSecurityException 1403."""
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        step = "Open it from a page of this server, or from a program"
+        raise error(1403, f"pages of {origin:.200} may not open a WebSocket here", next_step=step, field="origin")
 
 
 def _joined(pieces: list[str | bytes]) -> str | bytes:

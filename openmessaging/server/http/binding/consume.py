@@ -19,24 +19,20 @@ from openmessaging.server.http.app import Application
 from openmessaging.server.http.binding import fields
 from openmessaging.server.http.binding.form import form_of, media_types, part_of
 from openmessaging.server.http.binding.parts import (
-    EVENT_STREAM,
-    KEEP_ALIVE,
     MULTIPART,
     MULTIPART_END,
-    event,
     event_part,
     multipart_begin,
     multipart_part,
 )
 from openmessaging.server.http.request import Request, Response
+from openmessaging.server.http.streams import EVENT_STREAM, KEEP_ALIVE, QUIET, event
 
 MAX_BYTES = 256 << 10
 """Of messages that are fetched for a push at once."""
 MAX_MESSAGES = 64
 MAX_WAIT = 60.0
 """Longest wait for a message, seconds."""
-QUIET = 15.0
-"""Seconds of silence after which a stream of server-sent events says that it lives."""
 NEVER_CACHED = ("cache-control", "no-store")
 
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from openmessaging.model.value_text import write_binary
+from openmessaging.server.http.streams import event
 
 Part = tuple[Sequence[tuple[str, str]], bytes]
 """Fields and body."""
 
 MULTIPART = "multipart/mixed"
-EVENT_STREAM = "text/event-stream"
-KEEP_ALIVE = b":\n\n"
-"""A comment, which keeps the connection of server-sent events from looking dead."""
 
 
 def multipart_begin(boundary: str) -> bytes:
@@ -42,10 +40,3 @@ def event_part(part: Part, identity: str = "") -> bytes:
     lines = [f"{name}: {value}" for name, value in fields]
     lines += ["content-transfer-encoding: base64", "", write_binary(body)]
     return event("\n".join(lines), identity=identity)
-
-
-def event(data: str, name: str = "", identity: str = "") -> bytes:
-    """A server-sent event."""
-    head = f"id: {identity}\n" if identity else ""
-    head += f"event: {name}\n" if name else ""
-    return (head + "".join(f"data: {line}\n" for line in data.split("\n")) + "\n").encode()
