@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import httptools
 
 from openmessaging.model.errors import OMSRuntimeException, error
-from openmessaging.server.http.problem import problem
+from openmessaging.server.http.problem import logger, problem
 from openmessaging.server.http.request import Body, Request, Response
 
 if TYPE_CHECKING:
@@ -230,6 +230,10 @@ class Http1(asyncio.Protocol):
                     return
                 last = not keep_alive or not request.body.complete or self._listener.draining
                 await self._write(request.method, response, last)
+            except Exception as failure:
+                logger.error("an answer could not be finished", exc_info=failure)
+                self._transport.abort()
+                return
             finally:
                 if request is not self._receiving:
                     self._listener.body_bytes -= request.body.size

@@ -65,6 +65,8 @@ class Http2(asyncio.Protocol):
         self._window = asyncio.Event()
         self._writable: asyncio.Future[None] | None = None
         self._resets = 0
+        self._starved = 0
+        """Answers that wait until the client opens its window."""
         self._draining = False
         self.deadline = self._loop.time() + self._limits.head
 
@@ -205,6 +207,9 @@ class Http2(asyncio.Protocol):
             await self._answer(number, request, response)
         except h2.exceptions.ProtocolError:  # the client closed the stream, or breaks the protocol
             self._reset(number)
+        except Exception as failure:
+            logger.error("an answer could not be finished", exc_info=failure)
+            self._reset(number)
         finally:
             self._resets = max(0, self._resets - 1)
             stream.task = None
@@ -240,7 +245,11 @@ class Http2(asyncio.Protocol):
                 self._flush()
                 self._window.clear()
                 self.deadline = self._loop.time() + self._limits.stalled
-                await self._window.wait()
+                self._starved += 1
+                try:
+                    await self._window.wait()
+                finally:
+                    self._starved -= 1
                 continue
             self._http.send_data(number, data[at : at + room])
             at += room
@@ -268,7 +277,7 @@ class Http2(asyncio.Protocol):
             if self._draining:
                 self._transport.close()
             self.deadline = now + self._limits.idle
-        elif self._writable is None:
+        elif self._writable is None and not self._starved:
             owed = any(not stream.request.body.complete for stream in self._streams.values())
             self.deadline = now + self._limits.stalled if owed else math.inf
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta
@@ -104,7 +105,7 @@ async def create_namespace(request: Request) -> Response:
     """POST /v1/namespaces"""
     name = check_namespace(request.input.name)
     await request.driver.create_namespace(name)
-    return Response(201, [("location", f"/v1/namespaces/{name}")])
+    return Response(201, [("location", f"/v1/namespaces/{quote(name)}")])
 
 
 async def delete_namespace(request: Request) -> None:

@@ -6,12 +6,14 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
+from openmessaging.server.http.request import Request, Response
+from openmessaging.server.http.table import Route
 from tests.server.security.helpers import add_user
 from tests.server.security.test_tls import Files
 from tests.servers import Serving, serving
@@ -91,6 +93,43 @@ def test_a_client_that_does_not_read_is_hung_up_on(version: str) -> None:
                 request = preface + len(block).to_bytes(3) + bytes.fromhex("010500000001") + block
             connection.sendall(request * (8 if version == "1.1" else 1))
             until(lambda: node.node.http.connections == 0)
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_an_answer_that_breaks_off_is_seen_to(version: str) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"begun"
+        raise ValueError("broken")
+
+    async def stream(_: Request) -> Response:
+        return Response(200, [("content-type", "text/plain")], pieces())
+
+    with serving("oms:memory:", http={"listen": "127.0.0.1:0"}) as node:
+        node.node.http.app.table.add(Route(method="GET", path="/test/stream", handler=stream, summary=""))
+        with (
+            httpx.Client(base_url=node.http, http1=version == "1.1", http2=version == "2", timeout=20) as client,
+            pytest.raises(httpx.RemoteProtocolError),
+        ):
+            client.get("/test/stream")
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_answers_may_come_in_pieces(version: str) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 50_000
+
+    async def stream(_: Request) -> Response:
+        return Response(200, [("content-type", "text/plain")], pieces())
+
+    with serving("oms:memory:", http={"listen": "127.0.0.1:0"}) as node:
+        node.node.http.app.table.add(Route(method="GET", path="/test/stream", handler=stream, summary=""))
+        with httpx.Client(base_url=node.http, http1=version == "1.1", http2=version == "2", timeout=20) as client:
+            assert client.get("/test/stream").content == b"x" * 2_000_000
+            assert client.head("/test/stream").content == b""
+            packed = client.get("/v1/openapi.json", headers={"accept-encoding": "gzip"})
+            assert packed.headers["content-encoding"] == "gzip"
+            assert packed.json()["openapi"] == "3.1.0"
 
 
 def test_http2_by_alpn(tmp_path: Path) -> None:
