@@ -58,6 +58,7 @@ soak: $(STAMP) ## the long loops: kill -9, many threads and tasks, 10,000 condit
 	$(PY) -m tests.durability.kill_loop --kills 200
 	$(PY) -m tests.durability.mixed_faces --seconds 60
 	$(PY) -m tests.filters.agreement
+	$(PY) -m pytest -m soak tests/server/http/test_schema.py
 
 bench: $(STAMP) ## what the store does beside what the machine can do, as ratios in the same run
 	$(PY) -m benchmarks.embedded
@@ -71,7 +72,7 @@ bench: $(STAMP) ## what the store does beside what the machine can do, as ratios
 	$(PY) -m benchmarks.app
 	$(PY) -m benchmarks.rpc
 	$(PY) -m benchmarks.connections
-	$(PY) -m benchmarks.http
+	$(PY) -m benchmarks.http_front
 
 docs: $(STAMP) ## run every code block of README.md and docs/, and every example
 	$(PY) -m pytest -n 2 tests/test_docs.py tests/test_examples.py

@@ -1,6 +1,6 @@
 """HTTP: what a server of one core does, by a client of another, in one run.
 
-    python benchmarks/http.py [--seconds 3] [--only NAME,…] [--folder DIR] [--json FILE]
+    python -m benchmarks.http_front [--seconds 3] [--only NAME,…] [--folder DIR] [--json FILE]
 
 The server is `oms serve` on a store on disk, with a sync before each acknowledgement. The client is this process: it
 writes requests made beforehand and looks at no more of an answer than where it ends, so that the figures are the
