@@ -19,7 +19,7 @@ from openmessaging.server.http.groups import GROUP, group_of
 from openmessaging.server.http.messages import BodyForm, NewMessage, show_body, to_message, to_properties
 from openmessaging.server.http.names import InNamespace, Namespace, queue_of
 from openmessaging.server.http.problem import HttpError
-from openmessaging.server.http.request import MSGPACK, Request
+from openmessaging.server.http.request import Request
 from openmessaging.server.http.sends import MAX_SEND_BYTES
 from openmessaging.server.http.table import Route, tagged
 
@@ -89,7 +89,7 @@ async def ask(request: Request) -> Answer:
             raise
         raise HttpError(504, 1410, failure.reason, next_step=failure.next_step) from failure
     properties = answer.record.properties or {}
-    shown = to_properties(properties, binary=request.accepts(MSGPACK))
+    shown = to_properties(properties, binary=request.binary)
     view = Answer(answer.get_header("correlationId") or "", properties=shown)
     show_body(view, answer.data, query.body)
     return view

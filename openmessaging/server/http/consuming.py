@@ -19,7 +19,7 @@ from openmessaging.server.http.groups import GROUP, MessageList, group_of
 from openmessaging.server.http.messages import BodyForm, MessageView, show_body, show_headers, to_properties
 from openmessaging.server.http.names import InNamespace, queue_of
 from openmessaging.server.http.problem import Problem, problem_of
-from openmessaging.server.http.request import MSGPACK, Request, Response, respond
+from openmessaging.server.http.request import Request, Response, respond
 from openmessaging.server.http.table import Route, tagged
 
 MAX_RECEIVED = 1000
@@ -121,7 +121,7 @@ async def receive(request: Request) -> Response:
             for lease_id in {delivery.lease_id for delivery in deliveries}:
                 subscription.extend(lease_id, wanted.invisible_time)
         await settle_deliveries(subscription, deliveries)
-        views = views_of(deliveries, wanted.body, binary=request.accepts(MSGPACK))
+        views = views_of(deliveries, wanted.body, binary=request.binary)
     except BaseException:
         release()
         raise

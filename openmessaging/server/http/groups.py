@@ -13,7 +13,7 @@ from openmessaging.model.settings import GroupConfig
 from openmessaging.model.spi import GroupInfo, SubscriptionSpec
 from openmessaging.server.http.messages import BodyForm, MessageView, to_view
 from openmessaging.server.http.names import InNamespace, Namespace, queue_of, resources_of
-from openmessaging.server.http.request import MSGPACK, Request
+from openmessaging.server.http.request import Request
 from openmessaging.server.http.table import Route, tagged
 
 GROUP = "/v1/queues/{queue}/groups/{group}"
@@ -139,7 +139,7 @@ async def peek(request: Request) -> MessageList:
     """GET …/groups/{group}/peek"""
     query: PeekQuery = request.query
     messages = await resources_of(request).peek(queue_of(request), group_of(request), query.max_messages)
-    binary = request.accepts(MSGPACK)
+    binary = request.binary
     return MessageList([to_view(message, query.body, binary=binary) for message in messages])
 
 

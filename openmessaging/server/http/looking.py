@@ -16,7 +16,7 @@ from openmessaging.runtime.choice import choice
 from openmessaging.server.http.groups import GROUP, MessageList, group_of
 from openmessaging.server.http.messages import BodyForm, MessageView, to_view
 from openmessaging.server.http.names import InNamespace, Namespace, queue_of, resources_of
-from openmessaging.server.http.request import MSGPACK, Request
+from openmessaging.server.http.request import Request
 from openmessaging.server.http.table import Route, tagged
 
 MAX_SHOWN = 1000
@@ -109,7 +109,7 @@ async def browse(request: Request) -> Page:
     if not 0 <= first < count:
         raise error(1418, f"{name} has no partition {first}", next_step=f"Use 0 to {count - 1}", field="partition")
     last = count if query.partition is None else first + 1
-    binary = request.accepts(MSGPACK)
+    binary = request.binary
     found: list[MessageView] = []
     scanned = 0
     for partition in range(first, last):
@@ -141,7 +141,7 @@ async def dead_letters(request: Request) -> MessageList:
     chosen = choice(query.where)
     looked_at = MAX_SCANNED if query.where else query.limit
     found = await letters(request.driver, queue_of(request), group_of(request), looked_at)
-    binary = request.accepts(MSGPACK)
+    binary = request.binary
     shown = [letter for letter in found if chosen(letter)][: query.limit]
     return MessageList([to_view(letter, query.body, binary=binary) for letter in shown])
 

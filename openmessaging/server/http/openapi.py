@@ -27,6 +27,7 @@ _PHRASES = {
     401: "Who asks is not known",
     403: "It is not allowed",
     404: "It is not there",
+    406: "The answer is in no form that is accepted",
     408: "The request did not come in time",
     409: "It is there already, or too late",
     412: "It was changed meanwhile",
@@ -65,7 +66,7 @@ def document(routes: Iterable[Any]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas.components,
-            "responses": {str(status): _failure(_PHRASES[status], schemas) for status in (*_COMMON, 415)},
+            "responses": {str(status): _failure(_PHRASES[status], schemas) for status in (*_COMMON, 406, 415)},
             "securitySchemes": {
                 "basic": {"type": "http", "scheme": "basic"},
                 "bearer": {"type": "http", "scheme": "bearer"},
@@ -179,11 +180,13 @@ def _responses(route: Route, schemas: _Schemas) -> dict[str, Any]:
     reasons: dict[int, list[int]] = {status: [] for status in _COMMON}
     if route.input is not None or route.media:
         reasons[415] = []
+    if route.answer is not None and not route.answer_media:
+        reasons[406] = []
     for code in route.errors:
         reasons.setdefault(STATUS.get(code, code), []).append(code)
     for status in sorted(reasons):
         codes = [f"{code} {CODES[code]}" for code in reasons[status] if code in CODES]
-        if codes or status not in (*_COMMON, 415):
+        if codes or status not in (*_COMMON, 406, 415):
             responses[str(status)] = _failure(", ".join(codes) or _PHRASES[status], schemas)
         else:
             responses[str(status)] = {"$ref": f"#/components/responses/{status}"}

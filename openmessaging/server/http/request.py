@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -89,6 +90,26 @@ class Body:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+@lru_cache(maxsize=1024)
+def preferred(accept: str) -> str | None:
+    """JSON or MessagePack, by a request's Accept; None when neither is acceptable."""
+    if not accept:
+        return JSON
+    weights: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        name, *parameters = (each.strip() for each in part.split(";"))
+        weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+        try:
+            weights[name] = float(weight)
+        except ValueError:
+            weights[name] = 0.0
+    general = weights.get("application/*", weights.get("*/*", 0.0))
+    json, binary = weights.get(JSON, general), weights.get(MSGPACK, 0.0)
+    if max(json, binary) <= 0:
+        return None
+    return MSGPACK if binary > json or (binary == json and JSON not in weights) else JSON
+
+
 class Request:
     """One request.
 
@@ -159,6 +180,11 @@ class Request:
             part.partition(";")[0].strip().lower() == media_type for part in self.headers.get("accept", "").split(",")
         )
 
+    @property
+    def binary(self) -> bool:
+        """Whether the answer is to be MessagePack."""
+        return preferred(self.headers.get("accept", "")) == MSGPACK
+
     def query_fields(self) -> dict[str, str]:
         """The fields of the query, decoded. Raises OMSRuntimeException 1418 for one that is given twice."""
         fields: dict[str, str] = {}
@@ -202,7 +228,7 @@ class Response(msgspec.Struct):
 
 def respond(request: Request, value: Any, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Response:
     """An answer in JSON, or in MessagePack for who accepts it."""
-    if request.accepts(MSGPACK):
+    if request.binary:
         return Response(status, [("content-type", MSGPACK), *(headers or ())], msgspec.msgpack.encode(value))
     return Response(status, [("content-type", JSON), *(headers or ())], msgspec.json.encode(value))
 

@@ -18,7 +18,7 @@ from openmessaging.model.message import Message
 from openmessaging.runtime.positions import messages_of
 from openmessaging.server.http.messages import BodyForm, MessageView, to_view
 from openmessaging.server.http.names import Namespace, queue_of
-from openmessaging.server.http.request import MSGPACK, Request
+from openmessaging.server.http.request import Request
 from openmessaging.server.http.table import Route, tagged
 from openmessaging.server.requests import Driver
 
@@ -110,7 +110,7 @@ async def search(request: Request) -> Found:
         looked_at += 1
         readers[number].drop()
         if chosen(message):
-            found.append(to_view(message, query.body, binary=request.accepts(MSGPACK)))
+            found.append(to_view(message, query.body, binary=request.binary))
         await _push(heap, number, readers[number])
     return Found(found, looked_at, ",".join(str(reader.end) for reader in readers) if heap else None)
 

@@ -15,7 +15,7 @@ import msgspec
 from openmessaging.model.errors import error
 from openmessaging.server.http.coding import UnsupportedMedia
 from openmessaging.server.http.problem import HttpError
-from openmessaging.server.http.request import JSON, MSGPACK, Request, Response, no_body, respond
+from openmessaging.server.http.request import JSON, MSGPACK, Request, Response, no_body, preferred, respond
 
 if TYPE_CHECKING:
     from openmessaging.server.http.websocket import WebSocket
@@ -160,6 +160,8 @@ class Table:
 
 async def call(route: Route, request: Request) -> Response:
     """Read what a route declares, call its handler, write what it gives."""
+    if route.answer is not None and not route.answer_media and preferred(request.headers.get("accept", "")) is None:
+        raise HttpError(406, 1400, f"the answer is {JSON} or {MSGPACK}", next_step="Accept one", field="accept")
     if route.query is not None:
         request.query = converted(request.query_fields(), route.query)
     elif request.query_string:
@@ -197,7 +199,7 @@ def converted(fields: dict[str, str], wanted: type[Query]) -> Query:
     nulls = {name: fields.pop(name) for name in list(fields) if fields[name].lower() == "null"}
     try:
         query = msgspec.convert(fields, wanted, strict=False)
-        for field in msgspec.structs.fields(wanted):
+        for field in msgspec.structs.fields(wanted) if nulls else ():
             if (text := nulls.pop(field.encode_name, None)) is not None:
                 setattr(query, field.name, msgspec.convert(text, field.type))
         if nulls:

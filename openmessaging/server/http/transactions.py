@@ -17,7 +17,7 @@ from openmessaging.runtime.outgoing import checked_records
 from openmessaging.server.http.consuming import MAX_SECONDS, Receipts, receipt_of
 from openmessaging.server.http.messages import MAX_MESSAGES, MessageView, NewMessage, to_message, to_view
 from openmessaging.server.http.names import InNamespace
-from openmessaging.server.http.request import MSGPACK, Request
+from openmessaging.server.http.request import Request
 from openmessaging.server.http.sends import MAX_SEND_BYTES, TIMEOUT, SentMany, sent_views
 from openmessaging.server.http.table import Route, tagged
 
@@ -171,7 +171,7 @@ async def decide(request: Request) -> Decided:
 
 
 def _doubts(request: Request, found: list[InDoubt]) -> DoubtList:
-    binary = request.accepts(MSGPACK)
+    binary = request.binary
     return DoubtList(
         [
             DoubtView(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 
 def test_a_queue_from_birth_to_death(client: httpx.Client, queue: str) -> None:
@@ -54,3 +55,25 @@ def test_methods_and_paths(client: httpx.Client) -> None:
     assert client.get("/v1/queues", params={"namspace": "x"}).json()["code"] == 1418
     assert client.post("/v1/queues", content=b"x", headers={"content-type": "text/xml"}).status_code == 415
     assert client.post("/v1/queues", content=b"{", headers={"content-type": "application/json"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("*/*", "application/json"),
+        ("text/html, application/*;q=0.5", "application/json"),
+        ("application/msgpack", "application/msgpack"),
+        ("application/json, application/msgpack", "application/json"),
+        ("application/json;q=0.2, application/msgpack", "application/msgpack"),
+        ("application/msgpack;q=0, application/json", "application/json"),
+        ("text/html", None),
+        ("application/json;q=0", None),
+        ("application/json;q=x", None),
+    ],
+)
+def test_what_is_acceptable(client: httpx.Client, accept: str, kind: str | None) -> None:
+    answer = client.get("/v1/namespaces", headers={"accept": accept})
+    if kind is None:
+        assert (answer.status_code, answer.json()["field"]) == (406, "accept")
+    else:
+        assert answer.headers["content-type"] == kind
