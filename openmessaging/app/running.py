@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from openmessaging.app.codec import encode
 from openmessaging.app.listener import Listener, Watch, handler
+from openmessaging.app.route import routing
 from openmessaging.app.rules import judge
 from openmessaging.app.service import Service, answering
 from openmessaging.model.message import Message
@@ -17,6 +18,7 @@ from openmessaging.model.spi import Capability, GroupInfo
 from openmessaging.runtime.aio.access_point import AccessPoint
 from openmessaging.runtime.aio.push import PushConsumer
 from openmessaging.runtime.aio.received import ReceivedMessage
+from openmessaging.runtime.aio.router import Router
 from openmessaging.runtime.aio.service import ServiceEndpoint
 from openmessaging.runtime.context import ListenerContext
 from openmessaging.runtime.verdict import Reject, Retry
@@ -39,6 +41,8 @@ class Running:
         self.producer = self.access_point.create_producer()
         self.consumers: dict[Listener, PushConsumer] = {}
         self.endpoints: dict[Service, ServiceEndpoint] = {}
+        self.router: Router | None = None
+        """Runs the routes, if there are any."""
         self.ready = False
         """Whether all listeners have started and none stops yet."""
 
@@ -61,6 +65,10 @@ class Running:
             for service in self._app.services:
                 endpoint = self.endpoints[service] = self._endpoint(service)
                 await endpoint.start()
+            if self._app.routes:
+                functions = {route.title: routing(route, self._app, self._watch) for route in self._app.routes}
+                self.router = self.access_point.create_router(functions)
+                await self.router.start()
             self.ready = True
         except BaseException:
             await self.close()
@@ -69,7 +77,8 @@ class Running:
     async def close(self) -> None:
         """Stop listeners and services, all at once, then leave the rest in reverse."""
         self.ready = False
-        stops = [each.stop() for each in (*self.consumers.values(), *self.endpoints.values())]
+        parts = [*self.consumers.values(), *self.endpoints.values(), *([self.router] if self.router else [])]
+        stops = [each.stop() for each in parts]
         try:
             failures = [each for each in await asyncio.gather(*stops, return_exceptions=True) if each is not None]
             if failures:

@@ -1,6 +1,11 @@
 """Health of an app."""
 
 import asyncio
+import uuid
+from contextlib import suppress
+from time import monotonic
+
+import pytest
 
 import openmessaging as oms
 from openmessaging.app.health import check
@@ -54,3 +59,31 @@ async def test_a_listener_that_cannot_receive_is_told() -> None:
         await tried.wait()
         await asyncio.sleep(0.01)
         assert "the disk is gone" in app.health().reasons[0]
+
+
+async def test_a_service_that_cannot_receive_and_one_whose_handlers_hang_are_told() -> None:
+    app = oms.App(f"oms:memory:{uuid.uuid4().hex}", grace=0.01)
+    stop = asyncio.Event()
+
+    @app.service("prices", concurrency=1)
+    async def price(request: oms.Request) -> bytes:
+        while not stop.is_set():
+            with suppress(asyncio.CancelledError):
+                await stop.wait()
+        return b""
+
+    async with app:
+        assert app.health().reasons == []
+        with pytest.raises(oms.OMSTimeOutException):
+            await app.producer.request(app.producer.create_message("prices", b""), 0.05)
+        health = app.health()
+        assert "price, default://prices: 1 handler(s) are at work" in health.reasons[0]
+        assert (health.live, health.ready) == (False, False)
+        stop.set()
+        [endpoint] = app.running.endpoints.values()
+        endpoint._staff._last_failure = monotonic(), error(1501, "the disk is gone")
+        assert "the disk is gone" in app.health().reasons[0]
+        endpoint._staff._last_failure = None
+        endpoint._staff._fetcher.cancel()
+        await endpoint._staff._fetcher.join(5)
+        assert "price, default://prices: it receives no more" in app.health().reasons

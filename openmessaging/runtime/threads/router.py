@@ -60,6 +60,14 @@ class Router(Service):
         """Full names of the routes that it runs at the moment."""
         return sorted(self._running)
 
+    def troubles(self) -> list[str]:
+        """Why a route is not well, with its name and queue before each; none when all are."""
+        return [
+            f"{name}, {trouble}"
+            for name, (_, consumer) in list(self._running.items())
+            for trouble in consumer.troubles()
+        ]
+
     def _open(self) -> None:
         self._driver = self._access_point.get_driver()
         require(self._driver.capabilities, Capability.ROUTING)

@@ -91,6 +91,16 @@ class ServiceEndpoint(Service):
         """Add an interceptor behind those that are there; its hooks run around the handler."""
         self._interceptors = [*self._interceptors, interceptor]
 
+    def troubles(self) -> list[str]:
+        """Why it is not well, with the queue's name before each: it cannot receive, or all its handlers are at work on
+        requests that nobody waits for any more. None when it is well."""
+        found = self._staff.troubles()
+        now_ms = wall.time_ns() // 1_000_000
+        overdue = sum(0 < request.deadline_ms <= now_ms for request, _ in list(self._running.values()))
+        if overdue >= self.concurrency:
+            found.append(f"{overdue} handler(s) are at work, and nobody waits for them any more")
+        return [f"{self.queue}: {trouble}" for trouble in found]
+
     def remove_interceptor(self, interceptor: ConsumerInterceptor) -> None:
         """Remove an interceptor; nothing happens when it is not there."""
         self._interceptors = [each for each in self._interceptors if each is not interceptor]

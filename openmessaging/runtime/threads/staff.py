@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from openmessaging.model.mail import Handed
@@ -24,6 +25,8 @@ MAX_BYTES = 8 << 20
 """Most bytes of one fetch."""
 RETRY_DELAY = 1.0
 """Seconds between fetches after one failed."""
+RECENT = 5.0
+"""Seconds for which a failed fetch is trouble: when it goes on, there is another by then."""
 Job = Arrived | Handed
 
 
@@ -53,6 +56,7 @@ class Staff:
         self._room = Event()
         self._fetching: Interruptible | None = None
         self._unbroken = 0
+        self._last_failure: tuple[float, Exception] | None = None
 
     def start(self) -> None:
         """Begin to fetch, with one worker."""
@@ -63,6 +67,15 @@ class Staff:
         """Who takes a request, if somebody is free: he must be called with one. From any thread."""
         with self._mutex:
             return self._idle.pop().give if self._idle else None
+
+    def troubles(self) -> list[str]:
+        """Why no requests come from the queue."""
+        found = []
+        if self._fetcher.is_done() and not self._stopping:
+            found.append("it receives no more")
+        if self._last_failure is not None and monotonic() - self._last_failure[0] < RECENT:
+            found.append(f"receiving failed: {self._last_failure[1]}")
+        return found
 
     def stop(self) -> None:
         """Fetch nothing more, and let go who is free; what is fetched stays in `ready`."""
@@ -150,6 +163,7 @@ class Staff:
                 return
             except Exception as failure:
                 if not self._stopping:
+                    self._last_failure = monotonic(), failure
                     logger.warning("receiving requests failed, trying again: %s", failure, exc_info=failure)
                     sleep(RETRY_DELAY)
 
