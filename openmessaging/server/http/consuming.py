@@ -107,14 +107,17 @@ async def receive(request: Request) -> Response:
     """POST …/groups/{group}/receive"""
     wanted: Receive = request.input or Receive()
     queue, group, app = queue_of(request), group_of(request), request.app
-    subscription = await _hold(request, queue, group, wanted.group or GroupConfig())
     wait = min(wanted.wait, app.limits.max_wait)
-    fetch = subscription.fetch(wanted.max_messages, wanted.max_bytes, wait)
-    try:
-        deliveries = await (app.long_poll(fetch) if wait else fetch)
-    except OMSDestinationException:  # gone meanwhile, and perhaps made anew
-        app.sharing.forget(queue, group)
-        raise
+    for again in (True, False):
+        subscription = await _hold(request, queue, group, wanted.group or GroupConfig())
+        fetch = subscription.fetch(wanted.max_messages, wanted.max_bytes, wait)
+        try:
+            deliveries = await (app.long_poll(fetch) if wait else fetch)
+            break
+        except OMSDestinationException:  # others deleted what is held
+            app.sharing.forget(queue, group)
+            if not again:
+                raise
     release = partial(give_back, subscription, {delivery.lease_id for delivery in deliveries})
     try:
         if wanted.invisible_time is not None:
@@ -194,7 +197,11 @@ async def extend(request: Request) -> Settled:
 async def _settle(request: Request, wanted: Ack | Nack | Reject | Release | Extend, step: Step) -> Settled:
     read = Receipted(wanted.receipts, queue_of(request))
     subscription = await _hold(request, read.queue, group_of(request), None) if read.leases else None
-    settled = read.settle(subscription, step)
+    try:
+        settled = read.settle(subscription, step)
+    except OMSDestinationException:  # others deleted what is held
+        request.app.sharing.forget(read.queue, group_of(request))
+        raise
     if subscription is not None and getattr(wanted, "durable", False):
         await subscription.flush()
     return settled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -9,6 +10,7 @@ import time
 import httpx
 import msgspec
 
+from openmessaging.server.http.request import Body, Request
 from tests.servers import Serving
 
 
@@ -137,3 +139,35 @@ def test_what_is_of_qos_1_is_settled_before_the_answer(client: httpx.Client, que
     assert client.get(path_of(queue)).json()["lag"] == 1
     client.post(f"{path_of(queue)}/release", json={"receipts": receipts(got)[1:]})
     assert [each["text"] for each in receive(client, queue, maxMessages=10)] == ["again"]
+
+
+def test_what_could_not_be_delivered_goes_back_uncounted(client: httpx.Client, node: Serving, queue: str) -> None:
+    send(client, queue, "a", "b")
+    app = node.node.http.app
+
+    async def hang_up() -> int:
+        body = Body(1000, lambda: None)
+        body.end()
+        request = Request("POST", f"{path_of(queue)}/receive", {}, body, "127.0.0.1", "http")
+        response = await app.respond(request)
+        response.undelivered()
+        return int(response.status)
+
+    assert asyncio.run_coroutine_threadsafe(hang_up(), node.loop).result(10) == 200
+    assert [each["deliveryCount"] for each in receive(client, queue, maxMessages=2, wait=5)] == [1, 1]
+
+
+def test_a_queue_that_was_made_anew_is_found(client: httpx.Client, queue: str) -> None:
+    send(client, queue, "old")
+    receive(client, queue)
+    client.delete(f"/v1/queues/{queue}")
+    send(client, queue, "new")
+    assert [each["text"] for each in receive(client, queue, wait=5)] == ["new"]
+
+
+def test_a_group_that_others_deleted_is_made_anew(client: httpx.Client, node: Serving, queue: str) -> None:
+    send(client, queue, "a")
+    assert len(receive(client, queue)) == 1
+    deleting = node.node.driver.delete_group(f"default://{queue}", "workers")
+    asyncio.run_coroutine_threadsafe(deleting, node.loop).result(10)
+    assert [each["text"] for each in receive(client, queue, wait=5)] == ["a"]
