@@ -1,11 +1,10 @@
 """The shell around the engine: one lock, the log, the index, and who is told when something is durable or there.
 
 Every change takes the same way: under the lock the engine decides, the entry is appended to the log and applied; then
-the committer makes it durable, together with whatever else arrived meanwhile. Sends are answered when a sync has
-covered them; leases and acknowledgements count at once and reach the disk with the next sync.
+the committer makes it durable, with whatever else arrived meanwhile. Sends are answered when a sync has covered them;
+leases and acknowledgements count at once and reach the disk with the next sync.
 
-A message's way: `openmessaging.drivers.embedded` comes in at `stage_send`; `openmessaging.storage.log` is next; on the
-way out `receive` asks the engine for leases and `openmessaging.broker.contents` for the stored batches.
+Drivers come in at `stage_send`; the log is next; `receive` asks the engine for leases and `contents.py` for batches.
 """
 
 from __future__ import annotations
