@@ -3,7 +3,6 @@
 Every change takes the same way: under the lock the engine decides, the entry is appended to the log and applied; then
 the committer makes it durable, with whatever else arrived meanwhile. Sends are answered when a sync has covered them;
 leases and acknowledgements count at once and reach the disk with the next sync.
-
 Drivers come in at `stage_send`; the log is next; `receive` asks the engine for leases and `contents.py` for batches.
 """
 
