@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from openmessaging import blocking as oms
+from openmessaging.drivers.embedded.door import read_door
 from openmessaging.model.access_point import parse
 from openmessaging.model.errors import error
 from openmessaging.transport.proof import ATTRIBUTES
@@ -44,7 +45,8 @@ def connected(url: str | None, *, create: bool = False) -> Iterator[oms.AccessPo
 
     Args:
         url: as given; None: the store of this user.
-        create: whether the store, and queues on first use, come into being. Else looking never makes anything.
+        create: whether the store, and queues on first use, come into being. Else looking never makes anything; where
+            another process has the store open, its options decide about queues.
 
     Credentials come from the environment: OMS_ACCOUNT_KEY, OMS_TLS and so on, see `openmessaging.transport.proof`.
 
@@ -59,8 +61,12 @@ def connected(url: str | None, *, create: bool = False) -> Iterator[oms.AccessPo
     ):
         step = "Give another --url or OMS_URL; `oms send` and `oms queue create` make a new store"
         raise error(10000, f"there is no store in {access_point.path}", next_step=step)
+    options: dict[str, Any] = {"auto_create": create}
+    door = read_door(os.path.realpath(access_point.path or "")) if access_point.driver == "embedded" else None
+    if door is not None:
+        options = door.options  # of the process that has the store open
     shown = {name: value for name in ATTRIBUTES if (value := os.environ.get(f"OMS_{name}"))}
-    with oms.connect(where, {"auto_create": create, **shown}) as opened:
+    with oms.connect(where, {**options, **shown}) as opened:
         yield opened
 
 
@@ -124,3 +130,11 @@ def quoted(_: click.Context, __: click.Parameter, condition: str | None) -> str 
     if bare is not None:
         raise click.BadParameter(f"{bare[2]} would be a property. For the text write \"{bare[1]} = '{bare[2]}'\"")
     return condition
+
+
+def as_property(text: str) -> tuple[str, str]:
+    """Name and value of what `--property` got. Raises UsageError."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"--property {text!r} is not NAME=VALUE.")
+    return name, value

@@ -16,6 +16,8 @@ COMMANDS = {
     "demo": "Run the main job: real flights, a process killed on the way, nothing lost.",
     "send": "Send messages to a queue.",
     "receive": "Receive messages from a queue, or look at them.",
+    "request": "Ask the services of a queue, and print the answer.",
+    "rpc": "List the services that answer requests, and ask them how they are.",
     "queue": "Create, list, describe, copy, read as a table, delete and purge queues.",
     "delayed": "List, cancel and reschedule messages that are not due yet.",
     "schedule": "Let messages be sent again and again, at intervals or by cron.",

@@ -12,7 +12,7 @@ import click
 
 from openmessaging import blocking as oms
 from openmessaging.cli.line import at_line, from_line
-from openmessaging.cli.options import connected, duration, moment, store_options
+from openmessaging.cli.options import as_property, connected, duration, moment, store_options
 from openmessaging.cli.output import counting, print_json
 from openmessaging.model.errors import OMSRuntimeException
 
@@ -78,7 +78,7 @@ def command(
         raise click.UsageError("Give --delay or --at, not both.")
     common: dict[str, Any] = {
         "message_key": key,
-        "properties": dict(map(_property, properties)),
+        "properties": dict(map(as_property, properties)),
         "priority": priority,
         **given,
     }
@@ -93,13 +93,6 @@ def command(
                 producer.create_message(queue, text.encode(errors="surrogateescape"), **common) for text in body
             )
         _send(producer, messages, batch, access_point.full(queue), as_json)
-
-
-def _property(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise click.UsageError(f"--property {text!r} is not NAME=VALUE.")
-    return name, value
 
 
 def _stdin_lines() -> Iterator[tuple[int, bytes]]:
