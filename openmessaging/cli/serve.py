@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 def command(file: str | None, check: bool, as_json: bool, **given: Any) -> int:
     """Serve a store to other processes and machines, until SIGTERM or Ctrl-C.
 
-    Programs reach it with oms:oms://HOST:PORT/REGION in place of oms:embedded://DIR. There are no users yet: who
-    reaches the port may do everything, so only a loopback address is taken.
+    Programs reach it with oms:oms://HOST:PORT/REGION in place of oms:embedded://DIR. Without users, whoever is on this
+    machine may do everything, and nobody else is let in; `oms user add` makes the first. Other machines need users and
+    TLS. SIGHUP reads users and certificates again.
 
     Options given here win over variables OMS_SERVE_SECTION_KEY, and those over the file.
     """

@@ -58,6 +58,7 @@ class Guard:
         self.max_body_bytes = driver.max_body_bytes
         self.mailboxes = GuardedMailboxes(self, driver.mailboxes)
         self._sendable = identity.passed[_SEND]
+        self._usage = identity.usage
 
     # ---- checking --------------------------------------------------------------------------------------------------
 
@@ -109,8 +110,8 @@ class Guard:
             given.apply_defaults()
             for action, resource in rule.needs(self.look, given.arguments):
                 self.need(name, action, resource, audited=rule.audited)
-            if name in _STORING and self.identity.usage is not None:
-                self.identity.usage.check()
+            if name in _STORING and self._usage is not None:
+                self._usage.check()
             result = method(*arguments, **named)
             if rule.keep is None:
                 return result
@@ -132,7 +133,7 @@ class Guard:
         for batch in batches:
             if batch.destination not in self._sendable:
                 self.need(operation, _SEND, batch.destination)
-        usage = self.identity.usage
+        usage = self._usage
         if usage is not None and usage.counts:
             usage.check()
             for batch in batches:
@@ -145,14 +146,16 @@ class Guard:
 
     def submit(self, batch: OutgoingBatch, done: Done) -> None:
         """Hand one batch over."""
-        self._admit("submit", (batch,))
+        usage = self._usage
+        if batch.destination not in self._sendable or (usage is not None and usage.counts):
+            self._admit("submit", (batch,))
         self._driver.submit(batch, done)
 
     def send_now(self, batch: OutgoingBatch) -> Placement | None:
         """Store one batch within the call. Counted only when it was stored: otherwise it comes again by `submit`."""
         if batch.destination not in self._sendable:
             self.need("send_now", _SEND, batch.destination)
-        usage = self.identity.usage
+        usage = self._usage
         counted = usage is not None and usage.counts
         if usage is not None and counted:
             usage.check()
