@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -16,6 +16,7 @@ from openmessaging.model.destination import DEFAULT_NAMESPACE
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.settings import GroupConfig
 from openmessaging.model.spi import Delivery, Subscription
+from openmessaging.runtime.aio.settling import settle_deliveries
 from openmessaging.runtime.receipt import MessageReceipt
 from openmessaging.server.http.consuming import (
     Receipted,
@@ -27,7 +28,7 @@ from openmessaging.server.http.consuming import (
     views_of,
 )
 from openmessaging.server.http.groups import GROUP, group_of
-from openmessaging.server.http.messages import BodyForm
+from openmessaging.server.http.messages import BodyForm, MessageView
 from openmessaging.server.http.names import Namespace, queue_of
 from openmessaging.server.http.problem import Problem, problem_of
 from openmessaging.server.http.request import Request, Response
@@ -83,7 +84,7 @@ async def _group_events(request: Request, subscription: Subscription, body: Body
         yield KEEP_ALIVE
         while not request.app.stopping:
             deliveries = await request.app.long_poll(subscription.fetch(READ, MAX_BYTES, QUIET))
-            views = views_of(deliveries, body, binary=False)
+            views = await _views(subscription, deliveries, body)
             yield b"".join(event(msgspec.json.encode(view).decode()) for view in views) or KEEP_ALIVE
     except (asyncio.CancelledError, GeneratorExit):
         give_back(subscription, {delivery.lease_id for delivery in deliveries})
@@ -114,11 +115,12 @@ class Conversation:
                 continue
             fetch = self._subscription.fetch(min(room, READ), MAX_BYTES, QUIET)
             deliveries = await self._request.app.long_poll(fetch)
-            views = views_of(deliveries, self._query.body, binary=False)
+            views = await _views(self._subscription, deliveries, self._query.body)
             ends = {delivery.lease_id: delivery.deadline_ms for delivery in deliveries}
             now, now_ms = loop.time(), time.time() * 1000
             for view in views:
-                assert view.receipt is not None
+                if view.receipt is None:
+                    continue
                 lease = MessageReceipt.parse(view.receipt).lease_id
                 self._held[view.receipt] = lease, now + (ends[lease] - now_ms) / 1000
             if views:
@@ -166,6 +168,16 @@ async def consume(request: Request, socket: WebSocket) -> None:
     conversation = Conversation(request, socket, await _hold(request))
     with contextlib.closing(conversation):
         await converse(socket, conversation.send(), conversation.take)
+
+
+async def _views(subscription: Subscription, deliveries: Sequence[Delivery], body: BodyForm) -> list[MessageView]:
+    """Messages with their receipts; those of qos 1 are settled first, and have none."""
+    await settle_deliveries(subscription, deliveries)
+    views = views_of(deliveries, body, binary=False)
+    for view in views:
+        if view.qos == 1:
+            view.receipt = None
+    return views
 
 
 async def _hold(request: Request) -> Subscription:

@@ -74,6 +74,16 @@ def test_every_way_to_settle(node: Serving, client: httpx.Client, queue: str) ->
     socket.close()
 
 
+def test_qos_1_needs_no_settlement(node: Serving, client: httpx.Client, queue: str) -> None:
+    send(client, queue, "a", "b", qos=1)
+    socket = opened(node, queue, maxInFlight=1)
+    for text in "ab":
+        (message,) = socket.hear()["messages"]
+        assert (message["text"], message.get("receipt")) == (text, None)
+    assert group_of(node, queue).lag == 0
+    socket.close()
+
+
 @pytest.mark.parametrize(
     "said", ["", "{", "[]", '{"do": "eat", "receipts": ["x"]}', '{"do": "ack", "receipts": []}', '{"do": "ack"}',
              '{"do": "ack", "receipts": ["x"]}', '{"do": "ack", "receipts": ["x"], "more": 1}'],

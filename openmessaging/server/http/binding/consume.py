@@ -7,12 +7,14 @@ import contextlib
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 
+from openmessaging.model.batch import is_at_most_once
 from openmessaging.model.cloud_event_http import Mode
 from openmessaging.model.errors import OMSRuntimeException, bad_format
 from openmessaging.model.headers import shown
 from openmessaging.model.settings import GroupConfig
 from openmessaging.model.spi import Delivery, Subscription
 from openmessaging.runtime.aio.received import ReceivedMessage, received
+from openmessaging.runtime.aio.settling import settle_first
 from openmessaging.runtime.lease import leased
 from openmessaging.runtime.receipt import MessageReceipt
 from openmessaging.server.http.app import Application
@@ -48,9 +50,10 @@ async def consume(request: Request) -> Response:
     deliveries = await arrivals(request.app, subscription, 1, min(wait or 0.0, MAX_WAIT))
     if not deliveries:
         return Response(204, [NEVER_CACHED])
-    (message,) = await taken(subscription, deliveries, acknowledged)
-    receipt = str(message.receipt) if acknowledged else None
-    part, body = part_of(message, form_of(headers), receipt)
+    messages = await taken(subscription, deliveries, acknowledged)
+    if not messages:
+        return Response(204, [NEVER_CACHED])
+    part, body = part_of(messages[0], form_of(headers), receipt_of(messages[0], acknowledged))
     back = (lambda: give_back(subscription, deliveries)) if acknowledged else None
     return Response(200, [NEVER_CACHED, *part], body, back)
 
@@ -97,16 +100,22 @@ async def arrivals(app: Application, subscription: Subscription, most: int, wait
 async def taken(
     subscription: Subscription, deliveries: Sequence[Delivery], acknowledged: bool
 ) -> list[ReceivedMessage]:
-    """The messages of deliveries. Those that nobody will acknowledge are settled here, before anybody sees them, for at
-    most once means that a crash may lose them but never repeat them."""
+    """The messages of deliveries. Those that nobody will acknowledge, and those of qos 1, are settled here, before
+    anybody sees them, for at most once means that a crash may lose them but never repeat them."""
     messages = [
         message for lease, delivery in leased(subscription, deliveries) for message in received(lease, delivery)
     ]
-    if not acknowledged:
-        for delivery in deliveries:
-            subscription.ack(delivery.lease_id, None)
-        await subscription.flush()
+    if acknowledged:
+        return await settle_first(messages)
+    for lease_id in {delivery.lease_id for delivery in deliveries}:
+        subscription.ack(lease_id, None)
+    await subscription.flush()
     return messages
+
+
+def receipt_of(message: ReceivedMessage, acknowledged: bool) -> str | None:
+    """The receipt that a client gets; none for what is settled already."""
+    return str(message.receipt) if acknowledged and not is_at_most_once(message.record) else None
 
 
 def give_back(subscription: Subscription, deliveries: Sequence[Delivery]) -> None:
@@ -145,7 +154,7 @@ class _Framing:
 
     def written(self, message: ReceivedMessage, acknowledged: bool) -> bytes:
         """One message."""
-        receipt = str(message.receipt) if acknowledged else None
+        receipt = receipt_of(message, acknowledged)
         if not self.events:
             return multipart_part(self._boundary, part_of(message, self._mode, receipt))
         if self._mode is None:

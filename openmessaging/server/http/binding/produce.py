@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import msgspec
 
-from openmessaging.model.batch import EXPIRES, KEYED, PRODUCER_BITS, encode, encode_shared
+from openmessaging.model.batch import EXPIRES, PRODUCER_BITS, attributes_of, encode, encode_shared
 from openmessaging.model.cloud_event import from_cloudevent
 from openmessaging.model.cloud_event_http import (
     Mode,
@@ -115,7 +115,7 @@ async def _packed(driver: Driver, message: Message, client: str) -> OutgoingBatc
     count: int = await call(driver.partition_count, message.destination)
     partition, _, priority = route_of(message, count)
     timing = timing_of([record], born_ms, driver.capabilities) if is_timed(record.headers) else None
-    attributes = KEYED if record.message_key is not None else 0
+    attributes = attributes_of([record])
     if timing is not None and timing.expires:
         attributes |= EXPIRES
     sequence = next(_sequence)

@@ -8,8 +8,10 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from openmessaging.model.batch import is_at_most_once
 from openmessaging.model.cloud_event_http import Mode
 from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.message import Message
 from openmessaging.model.settings import GroupConfig
 from openmessaging.model.signature import SIGNATURE, TIMESTAMP, sign
 from openmessaging.model.spi import Delivery, Subscription, SubscriptionSpec
@@ -110,36 +112,37 @@ class Callback:
             subscription.release(lease, offsets)
             raise
         try:
-            if self.registration.acknowledged:
-                subscription.extend(lease, self._timeout + _SPARE)
-            else:
+            ((held, _),) = leased(subscription, (delivery,))
+            (message,) = received(held, delivery)
+            settled = not self.registration.acknowledged or is_at_most_once(message.record)
+            if settled:
                 subscription.ack(lease, offsets)
                 await subscription.flush()
-            answer = await self._posted(subscription, delivery)
+            else:
+                subscription.extend(lease, self._timeout + _SPARE)
+            answer = await self._posted(message)
         except asyncio.CancelledError:
             with contextlib.suppress(OMSRuntimeException):
                 subscription.release(lease, offsets)
             raise
         finally:
             self._slots.release()
-        self._settle(subscription, lease, answer)
+        self._answered(subscription, None if settled else lease, answer)
 
-    async def _posted(self, subscription: Subscription, delivery: Delivery) -> Answer | str:
+    async def _posted(self, message: Message) -> Answer | str:
         wanted = self.registration
-        ((held, _),) = leased(subscription, (delivery,))
-        (message,) = received(held, delivery)
         part, body = part_of(message, _MODES[wanted.form])
         try:
             return await self._poster.post(wanted.url, signed(self._keys, wanted, part, body), body)
         except OMSRuntimeException as failure:
             return str(failure)
 
-    def _settle(self, subscription: Subscription, lease: int, answer: Answer | str) -> None:
+    def _answered(self, subscription: Subscription, lease: int | None, answer: Answer | str) -> None:
         good = isinstance(answer, Answer) and answer.good
         said = answer.status if isinstance(answer, Answer) else answer
         reason = "" if good else f"{self.registration.url} answered {said}"
         later = answer.retry_after if isinstance(answer, Answer) and answer.status in _LATER else None
-        if self.registration.acknowledged:
+        if lease is not None:
             with contextlib.suppress(OMSRuntimeException):  # its lease is over: it comes again
                 if good:
                     subscription.ack(lease, None)

@@ -63,6 +63,15 @@ def test_ack(client: httpx.Client, queue: str) -> None:
     assert consumed(client, queue).content == b"b"
 
 
+@pytest.mark.parametrize("born", [{}, {"x-oms-h-bornhost": "a"}])
+def test_qos_1_is_settled_whatever_is_asked_for(client: httpx.Client, queue: str, born: dict[str, str]) -> None:
+    produce(client, queue, b"a", **{"x-oms-h-durability": "1", **born})
+    got = consumed(client, queue, **{"x-oms-ack": "true"})
+    assert (got.content, got.headers["x-oms-h-qos"]) == (b"a", "1")
+    assert "x-oms-receipt" not in got.headers
+    assert client.get(f"/v1/queues/{queue}/groups/group").json()["lag"] == 0
+
+
 def test_nack_brings_it_again(client: httpx.Client, queue: str) -> None:
     produce(client, queue, b"a")
     receipt = consumed(client, queue, **{"x-oms-ack": "true"}).headers["x-oms-receipt"]

@@ -109,7 +109,7 @@ def test_what_is_invalid_is_refused_by_name(client: httpx.Client, case: dict) ->
         ({"x-oms-version": "1.0.0"}, 400, 1400, "x-oms-h-destination"),
         ({**version, "x-oms-h-destination": "a/b"}, 400, 1418, "queue"),
         ({**version, "x-oms-h-destination": "no-such-space://q"}, 404, 1405, None),
-        ({**version, "x-oms-h-destination": "q", "x-oms-h-qos": "1"}, 400, 1400, "qos"),
+        ({**version, "x-oms-h-destination": "q", "x-oms-h-qos": "2"}, 400, 1400, "qos"),
         ({**version, "x-oms-h-destination": "q", "x-oms-h-transactionid": "t"}, 400, 1400, "transactionId"),
         ({**version, "x-oms-h-destination": "q", "x-oms-h-partition": "9"}, 400, 1418, "partition"),
         ({**version, "x-oms-h-destination": "q", BORN: str(1 << 60)}, 400, 1400, BORN),

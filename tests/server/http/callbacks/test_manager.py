@@ -132,6 +132,15 @@ def test_at_most_once(client: httpx.Client, node: Serving, queue: str, receiver:
     assert len(receiver.calls) == 1
 
 
+def test_qos_1_is_posted_once(client: httpx.Client, node: Serving, queue: str, receiver: Receiver) -> None:
+    receiver.answer = lambda _: (500, {})
+    register(client, queue, receiver.url, **{"x-oms-ack": "true"})
+    produce(client, queue, b"a", **{"x-oms-h-qos": "1"})
+    receiver.wait(1)
+    assert settled(node, queue)
+    assert len(receiver.calls) == 1
+
+
 def test_an_empty_url_stops(client: httpx.Client, node: Serving, queue: str, receiver: Receiver) -> None:
     register(client, queue, receiver.url, **{"x-oms-ack": "true"})
     produce(client, queue, b"a")
