@@ -1,8 +1,8 @@
 """The audit log: who did or tried what, where and with which outcome, one JSON document per line. Never a secret.
 
 Sign-ins and refusals are written each time, changes of queues and the like too; sending, receiving and reading when an
-identity does it with a queue for the first time. Lines go to the logger `openmessaging.audit`, and to a file if one is
-named.
+identity does it with a queue for the first time. Lines go to a file if one is named, else to the logger
+`openmessaging.audit`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ class Audit:
     def signed_in(self, identity: Identity) -> None:
         """A client was recognised."""
         self._write("sign-in", identity.name, identity.how, identity.peer, "allowed", token=identity.token)
+
+    def connected(self, identity: Identity) -> None:
+        """A client that is known has opened a connection or a stream."""
+        self._write("connect", identity.name, identity.how, identity.peer, "allowed", token=identity.token)
 
     def turned_away(self, credentials: Credentials, reason: str) -> None:
         """A client was not."""
@@ -85,8 +89,8 @@ class Audit:
         level = logging.WARNING if outcome == "denied" else logging.INFO
         record = logger.makeRecord(logger.name, level, "", 0, text, (), None)
         if self._file is not None:
-            self._file.emit(record)
-        if logger.isEnabledFor(level):
+            self._file.handle(record)
+        elif logger.isEnabledFor(level):
             logger.handle(record)
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     users: str = ""
     """The file of users; empty: `users.json` in the store's directory."""
     audit: str = ""
-    """A file for the audit log; empty: the logger `openmessaging.audit` alone has it."""
+    """A file for the audit log; empty: the logger `openmessaging.audit` has it."""
     allow_cleartext: bool = False
     """Whether keys are taken over connections from other machines without TLS, as behind a proxy that has it."""
     jwt_issuer: str = ""

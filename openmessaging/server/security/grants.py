@@ -59,7 +59,7 @@ class Grant(msgspec.Struct, frozen=True):
         if not self.whole and not self.namespace.fullmatch(namespace):
             return 0
         if not queue:
-            return self.actions if self.all_queues and self.group is None else Action.LOOK
+            return (self.actions if self.all_queues and self.group is None else 0) | Action.LOOK
         if not self.queue.fullmatch(queue):
             return 0
         used = Action.USE if self.actions & _USES else 0

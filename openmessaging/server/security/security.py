@@ -270,6 +270,8 @@ class Security:
         if identity.usage is not None:
             identity.usage.enter()
         identity.open.add(hang_up)
+        if self.active:
+            self.audit.connected(identity)
 
     def leave(self, identity: Identity, hang_up: HangUp) -> None:
         """It is over; again is no error."""
