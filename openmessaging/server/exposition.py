@@ -6,7 +6,7 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -14,10 +14,17 @@ import msgspec
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Bounds for durations: from a tenth of a millisecond to ten seconds."""
+_EXACT = 1 << 53
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
-Sample = tuple[str, Mapping[str, str], float]
-"""What is added to the family's name, labels, value."""
+Sample = tuple[str, str, float]
+"""What is added to the family's name, labels as `labels` writes them, value."""
+
+
+def labels(names: Mapping[str, str]) -> str:
+    """Labels as they stand in a sample: written once for all samples that have them."""
+    shown = ",".join(f'{name}="{text.translate(_ESCAPES)}"' for name, text in names.items())
+    return f"{{{shown}}}" if shown else ""
 
 
 class Family(msgspec.Struct):
@@ -28,14 +35,14 @@ class Family(msgspec.Struct):
     help: str
     samples: list[Sample] = []
 
-    def add(self, value: float, labels: Mapping[str, str] | None = None) -> None:
-        """Add a sample."""
-        self.samples.append(("", labels or {}, value))
+    def add(self, value: float, names: Mapping[str, str]) -> None:
+        """Add a sample with labels."""
+        self.samples.append(("", labels(names), value))
 
 
 def single(name: str, kind: Literal["gauge", "counter"], help: str, value: float) -> Family:
     """A family of one sample without labels."""
-    return Family(name, kind, help, [("", {}, value)])
+    return Family(name, kind, help, [("", "", value)])
 
 
 class Histogram:
@@ -68,22 +75,19 @@ class Histogram:
         total = 0
         for bound, count in zip([*map(str, self._bounds), "+Inf"], self.counts(), strict=True):
             total += count
-            family.samples.append(("_bucket", {"le": bound}, total))
-        family.samples.append(("_sum", {}, self._sum))
-        family.samples.append(("_count", {}, total))
+            family.samples.append(("_bucket", f'{{le="{bound}"}}', total))
+        family.samples.append(("_sum", "", self._sum))
+        family.samples.append(("_count", "", total))
         return family
 
 
-def text(families: Iterable[Family]) -> str:
-    """What a scrape gets."""
-    return "".join(line + "\n" for family in families for line in _lines(family))
-
-
-def _lines(family: Family) -> Iterator[str]:
-    if family.samples:
-        yield f"# HELP {family.name} {family.help.translate(_ESCAPES)}"
-        yield f"# TYPE {family.name} {family.kind}"
-    for suffix, labels, value in family.samples:
-        shown = ",".join(f'{name}="{text.translate(_ESCAPES)}"' for name, text in labels.items())
-        number = repr(int(value)) if value == int(value) and abs(value) < 1 << 53 else repr(float(value))
-        yield f"{family.name}{suffix}{f'{{{shown}}}' if shown else ''} {number}"
+def text(family: Family) -> str:
+    """A family in a scrape; nothing when it has no samples."""
+    name = family.name
+    lines = [
+        f"{name}{suffix}{shown} {int(value) if value == int(value) and abs(value) < _EXACT else float(value)!r}\n"
+        for suffix, shown, value in family.samples
+    ]
+    if lines:
+        lines.insert(0, f"# HELP {name} {family.help.translate(_ESCAPES)}\n# TYPE {name} {family.kind}\n")
+    return "".join(lines)

@@ -5,12 +5,13 @@ Names of queues and groups are bounded: beyond the first so many, oldest first, 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from openmessaging.broker.describe import describe_group
@@ -18,13 +19,14 @@ from openmessaging.broker.queue import Queue
 from openmessaging.broker.runner import Runner
 from openmessaging.broker.tally import Count, Tally
 from openmessaging.model.spi import GroupInfo
-from openmessaging.server.exposition import Family, Histogram, single, text
+from openmessaging.server.exposition import Family, Histogram, labels, single, text
 from openmessaging.wire import software
 
 OTHERS = "(others)"
 BROADCAST = "(broadcast)"
 """In place of the names of groups that belong to one consumer each, and come and go with it."""
-Labels = tuple[tuple[str, str], ...]
+_SLICE = 0.001
+"""Seconds after which others have their turn."""
 
 
 class Metrics:
@@ -43,7 +45,7 @@ class Metrics:
         self.errors: Counter[int] = Counter()
         """Requests refused, by code."""
         self.gauges: list[Callable[[], Iterable[Family]]] = []
-        """What else is told: called at each reading, by any thread."""
+        """What else is told: called at each reading."""
         self._runner: Runner | None = None
         self._tally = Tally()
         self._path = ""
@@ -54,18 +56,30 @@ class Metrics:
         runner.tally = self._tally
         runner.committer.observe = self.syncs.observe
 
-    def text(self) -> str:
-        """What a scrape gets. Takes the store's lock for moments: call it beside the loop."""
-        families = [*_process(), self._errors()]
-        families.append(self.sends.family("oms_send_seconds", "Time until a request to store messages was answered"))
+    async def text(self) -> str:
+        """What a scrape gets. It is gathered a little at a time, so that nobody waits for it."""
+        parts: list[str] = []
+        began = time.perf_counter()
+        for family in self._gathered():
+            if family is not None:
+                parts.append(text(family))
+            if time.perf_counter() - began > _SLICE:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
+        return "".join(parts)
+
+    def _gathered(self) -> Iterator[Family | None]:
+        """All families; None where there may be a pause."""
+        yield from _process()
+        yield self._errors()
+        yield self.sends.family("oms_send_seconds", "Time until a request to store messages was answered")
         for more in self.gauges:
-            families.extend(more())
+            yield from more()
         if self._runner is not None:
-            families.append(self.syncs.family("oms_sync_seconds", "Time that a write of the log with its sync took"))
-            families.extend(self._store(self._runner))
-            families.extend(self._queues(self._runner))
-            families.extend(self._groups(self._runner))
-        return text(families)
+            yield self.syncs.family("oms_sync_seconds", "Time that a write of the log with its sync took")
+            yield from self._store(self._runner)
+            yield from self._queues(self._runner)
+            yield from self._groups(self._runner)
 
     def _errors(self) -> Family:
         family = Family("oms_errors_total", "counter", "Requests refused, by the code of the standard")
@@ -93,20 +107,25 @@ class Metrics:
             free = shutil.disk_usage(self._path).free
             yield single("oms_store_disk_free_bytes", "gauge", "Bytes that are free on the disk of the store", free)
 
-    def _queues(self, runner: Runner) -> Iterable[Family]:
+    def _queues(self, runner: Runner) -> Iterator[Family | None]:
         with runner.lock:
             queues = list(runner.engine.queues.values())
-        messages = _Sums("oms_queue_messages", "gauge", "Messages that can be read")
-        delayed = _Sums("oms_queue_delayed_messages", "gauge", "Messages that are not due yet")
-        stored = _Sums("oms_queue_stored_messages_total", "counter", "Messages ever stored, dead letters included")
+        rows = [
+            _Sums("oms_queue_messages", "gauge", "Messages that can be read"),
+            _Sums("oms_queue_delayed_messages", "gauge", "Messages that are not due yet"),
+            _Sums("oms_queue_stored_messages_total", "counter", "Messages ever stored, dead letters included"),
+        ]
         for number, queue in enumerate(queues):
-            labels = (("queue", queue.name if number < self._max_series else OTHERS),)
+            shown = labels({"queue": queue.name if number < self._max_series else OTHERS})
             with runner.lock:
-                for sums, value in zip((messages, delayed, stored), _sizes(queue), strict=True):
-                    sums.add(labels, value)
-        return [sums.family() for sums in (messages, delayed, stored)]
+                values = _sizes(queue)
+            for sums, value in zip(rows, values, strict=True):
+                sums.add(shown, value)
+            yield None
+        for sums in rows:
+            yield sums.family()
 
-    def _groups(self, runner: Runner) -> Iterable[Family]:
+    def _groups(self, runner: Runner) -> Iterator[Family | None]:
         tally, contents = self._tally, runner.contents
         with runner.lock:
             groups = list(runner.engine.groups.values())
@@ -114,21 +133,24 @@ class Metrics:
                 del tally.by_group[gone]
         rows = [_Sums(*each, worst=each[0].endswith("seconds")) for each in _GROUP]
         now_ms = runner.clock.now_ms()
-        shown = 0
+        counted = 0
         for group in groups:
             queue, name = group.queue.name, BROADCAST
             if not group.config.broadcast:
-                shown += 1
-                if shown > self._max_series:
+                counted += 1
+                if counted > self._max_series:
                     queue = OTHERS
                 name = OTHERS if queue is OTHERS else group.name
+            shown = labels({"queue": queue, "group": name})
             with runner.lock:
                 if group.id not in runner.engine.groups:
                     continue
                 values = _group(describe_group(group, contents), tally.by_group[group.id], now_ms)
             for sums, value in zip(rows, values, strict=True):
-                sums.add((("queue", queue), ("group", name)), value)
-        return [sums.family() for sums in rows]
+                sums.add(shown, value)
+            yield None
+        for sums in rows:
+            yield sums.family()
 
 
 def _sizes(queue: Queue) -> tuple[int, int, int]:
@@ -143,15 +165,14 @@ class _Sums:
     def __init__(self, name: str, kind: Any, help: str, *, worst: bool = False) -> None:
         self._family = Family(name, kind, help)
         self._worst = worst
-        self._values: dict[Labels, float] = {}
+        self._values: dict[str, float] = {}
 
-    def add(self, labels: Labels, value: float) -> None:
-        before = self._values.get(labels, 0)
-        self._values[labels] = max(before, value) if self._worst else before + value
+    def add(self, shown: str, value: float) -> None:
+        before = self._values.get(shown, 0)
+        self._values[shown] = max(before, value) if self._worst else before + value
 
     def family(self) -> Family:
-        for labels, value in self._values.items():
-            self._family.add(value, dict(labels))
+        self._family.samples = [("", shown, value) for shown, value in self._values.items()]
         return self._family
 
 
@@ -178,7 +199,7 @@ def _group(info: GroupInfo, count: Count, now_ms: int) -> tuple[float, ...]:
 def _process() -> Iterable[Family]:
     """About the process, under the names that everybody uses."""
     python = ".".join(map(str, sys.version_info[:3]))
-    yield Family("oms_info", "gauge", "Versions", [("", {"software": software(), "python": python}, 1)])
+    yield Family("oms_info", "gauge", "Versions", [("", labels({"software": software(), "python": python}), 1)])
     yield single("process_cpu_seconds_total", "counter", "CPU time, user and system", time.process_time())
     try:
         with open("/proc/self/statm") as statm:

@@ -6,6 +6,7 @@ each of them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
@@ -148,7 +149,7 @@ def opened(section: TracingSection) -> Tracing | None:
 
             exporter = OTLPSpanExporter()
         else:
-            exporter = ConsoleSpanExporter(formatter=lambda span: span.to_json(indent=None) + "\n")
+            exporter = ConsoleSpanExporter(out=sys.stdout, formatter=lambda span: span.to_json(indent=None) + "\n")
     except ImportError as cause:
         step = "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
         raise error(1418, f"tracing.exporter: {cause}", next_step=step, field="tracing.exporter") from cause

@@ -15,7 +15,7 @@ def test_what_is_written_is_read(labels: dict[str, str], value: float, kind: str
     name = "oms_x_total" if kind == "counter" else "oms_x"
     family = Family(name, kind, "back\\slash\nand line")  # type: ignore[arg-type]
     family.add(value, labels)
-    (read,) = parse(text([family]))
+    (read,) = parse(text(family))
     assert (read.type, read.documentation) == (kind, "back\\slash\nand line")
     (sample,) = read.samples
     assert (sample.name, sample.labels, sample.value) == (name, labels, value)
@@ -25,7 +25,7 @@ def test_a_histogram_counts_what_is_at_most_a_bound() -> None:
     histogram = Histogram((0.5, 1.0))
     for value in (0.1, 0.5, 0.6, 3.0):
         histogram.observe(value)
-    (read,) = parse(text([histogram.family("oms_seconds", "Time")]))
+    (read,) = parse(text(histogram.family("oms_seconds", "Time")))
     assert read.type == "histogram"
     found = [
         (sample.name.removeprefix("oms_seconds"), sample.labels.get("le"), sample.value) for sample in read.samples
@@ -35,6 +35,5 @@ def test_a_histogram_counts_what_is_at_most_a_bound() -> None:
 
 
 def test_a_family_without_samples_is_not_told() -> None:
-    assert text([Family("oms_x", "gauge", "Nothing"), single("oms_y", "gauge", "One", 1)]) == (
-        "# HELP oms_y One\n# TYPE oms_y gauge\noms_y 1\n"
-    )
+    assert text(Family("oms_x", "gauge", "Nothing")) == ""
+    assert text(single("oms_y", "gauge", "One", 1)) == "# HELP oms_y One\n# TYPE oms_y gauge\noms_y 1\n"

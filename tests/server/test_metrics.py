@@ -15,11 +15,11 @@ from tests.servers import config_of
 Values = dict[tuple[str, ...], float]
 
 
-def read(node: Node) -> Values:
+async def read(node: Node) -> Values:
     """Values by name and the values of the labels."""
     return {
         (sample.name, *sample.labels.values()): sample.value
-        for family in parse(node.metrics.text())
+        for family in parse(await node.metrics.text())
         for sample in family.samples
     }
 
@@ -57,7 +57,7 @@ def test_what_is_sent_and_received_shows(tmp_path: Path) -> None:
                 await message.nack()
             message = await consumer.receive(timeout=5)
             await consumer.flush()
-            values = read(node)
+            values = await read(node)
         assert values["oms_queue_messages", "default://orders"] == 5
         assert values["oms_queue_delayed_messages", "default://orders"] == 1
         assert values["oms_queue_stored_messages_total", "default://orders"] == 5
@@ -84,7 +84,7 @@ def test_errors_are_counted_by_code() -> None:
         for _ in range(2):
             with pytest.raises(OMSRuntimeException):
                 await access_point.resource_manager().describe_queue("nowhere")
-        assert read(node)["oms_errors_total", "1404"] == 2
+        assert (await read(node))["oms_errors_total", "1404"] == 2
 
     run(f"oms:memory:{uuid.uuid4().hex}", work)
 
@@ -106,7 +106,7 @@ def test_names_are_bounded() -> None:
         ):
             assert await one.receive(timeout=5)
             assert await another.receive(timeout=5)
-            values = read(node)
+            values = await read(node)
         queues = {labels[1]: value for labels, value in values.items() if labels[0] == "oms_queue_messages"}
         assert queues == {"default://q0": 1, "default://q1": 1, "(others)": 2}
         lags = {labels[1:]: value for labels, value in values.items() if labels[0] == "oms_group_lag_messages"}
@@ -115,7 +115,7 @@ def test_names_are_bounded() -> None:
         assert lags == {**named, ("(others)", "(others)"): 1, broadcast: 2}
         manager = access_point.resource_manager()
         await manager.delete_queue("q1")
-        values = read(node)
+        values = await read(node)
         assert ("oms_group_lag_messages", "default://q1", "g1") not in values
         assert values["oms_groups",] == 3
 
