@@ -144,7 +144,6 @@ class Security:
         known = self._known.get(self._digest(credentials))
         if known is not None and known.ended is None and not self._over(known):
             return known
-        self._tries.check(credentials.peer)
         try:
             identity = self._at_once(credentials)
         except OMSRuntimeException as failure:
@@ -174,10 +173,12 @@ class Security:
     async def _checked(self, credentials: Credentials) -> Identity:
         if self._issuer is not None and self._issuer.looks_like(credentials.key):
             return await self._by_claims(self._issuer, credentials)
+        self._tries.check(credentials.peer, credentials.account)
         user = self.users.users.get(credentials.account)
         async with self._hashing:
             good = await asyncio.to_thread(matches, credentials.key, user.password if user is not None else "")
         if user is None or not good:
+            self._tries.failed(credentials.peer, credentials.account)
             raise error(1401, "wrong account or password")
         return self._identity(credentials.account, user, "password", credentials, proof=user.password)
 
@@ -214,7 +215,6 @@ class Security:
         self.audit.turned_away(credentials, failure.reason)
         if failure.code != 1401:
             return failure
-        self._tries.failed(credentials.peer)
         step = failure.next_step or "Check account, key and that neither has expired or been revoked"
         return error(1401, "the server does not know this account and key", next_step=step)
 
