@@ -90,10 +90,10 @@ class _Dial:
         url = f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
         if (host, port) not in self._plain:
             try:
-                return await self._websocket(make(), first, url)
+                return await self._websocket(make(), first, host, url)
             except Blocked as cause:
                 logger.info("no WebSocket to %s (%s): plain requests from now on", url, cause)
-        link = await self._requests(make(), first, url)
+        link = await self._requests(make(), first, host, url)
         self._plain.add((host, port))
         return link
 
@@ -109,18 +109,20 @@ class _Dial:
             return {"Authorization": f"Basic {b64encode(f'{self._account}:{key}'.encode()).decode()}"}
         return {"Authorization": f"Bearer {key}"} if key else {}
 
-    def _session(self) -> aiohttp.ClientSession:
+    def _session(self, host: str) -> aiohttp.ClientSession:
         timeout = self._aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
-        connector = self._aiohttp.TCPConnector(ssl=self._tls)
         session: aiohttp.ClientSession = self._aiohttp.ClientSession(
-            connector=connector, headers=self._shown(), timeout=timeout, trust_env=True
+            connector=self._aiohttp.TCPConnector(ssl=self._tls),
+            headers=self._shown(),
+            timeout=timeout,
+            proxy=proxy_for(self._scheme, host),
         )
         return session
 
-    async def _websocket(self, link: Link, first: Hello, url: str) -> Link:
+    async def _websocket(self, link: Link, first: Hello, host: str, url: str) -> Link:
         """Raises Blocked when plain requests may get through."""
         aiohttp = self._aiohttp
-        session = self._session()
+        session = self._session(host)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 socket = await session.ws_connect(url, max_msg_size=0)
@@ -140,8 +142,8 @@ class _Dial:
                 raise
             raise Blocked(f"it was opened, and nothing came: {cause}") from cause
 
-    async def _requests(self, link: Link, first: Hello, url: str) -> Link:
-        session = self._session()
+    async def _requests(self, link: Link, first: Hello, host: str, url: str) -> Link:
+        session = self._session(host)
         carrier = self._carriers.Requests(session, f"{url}/{secrets.token_hex(16)}")
         return await self._opened(link, first, session, carrier)
 
@@ -152,6 +154,14 @@ class _Dial:
         await asyncio.sleep(0)  # the tunnel is there once the task has begun
         await link.open(first)
         return link
+
+
+def proxy_for(scheme: str, host: str) -> str | None:
+    """The proxy that the environment names, looked up once for a connection and not for each request."""
+    from urllib.request import getproxies, proxy_bypass
+
+    proxy = None if proxy_bypass(host) else getproxies().get(scheme)
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 async def _carry(tunnel: Tunnel, session: aiohttp.ClientSession, carrier: Carrier) -> None:

@@ -17,7 +17,7 @@ import trustme
 
 import openmessaging as oms
 from openmessaging.drivers.http import factory
-from openmessaging.drivers.oms import link
+from openmessaging.drivers.oms import channel, link
 from openmessaging.model.access_point import parse
 from openmessaging.model.errors import OMSRuntimeException, OMSSecurityException
 from openmessaging.server.config import Config, ListenSection, StoreSection
@@ -295,3 +295,49 @@ def test_users_are_those_of_the_native_protocol(
 
     with serving(f"oms:embedded://{tmp_path}/store", http=HTTP, security={"users": str(path)}) as server:
         run(work(server.node.http.port))
+
+
+@pytest.mark.parametrize("websockets", [True, False])
+def test_a_server_that_stops_waits_for_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, websockets: bool
+) -> None:
+    monkeypatch.setattr(channel, "PATIENCE", 0.1)
+
+    async def work() -> None:
+        config = Config(StoreSection(path=f"oms:embedded://{tmp_path}/store"), ListenSection(tcp=""))
+        node = Node(config)
+        await node.start()
+        listener = HttpListener(create(node))
+        port = await listener.listen("127.0.0.1", 0)
+        async with Between(port, websockets=websockets) as way:
+            access_point = oms.connect(f"oms:http://127.0.0.1:{way.port}/test")
+            await access_point.startup()
+            await access_point.resource_manager().create_queue("orders")
+            assert node.server.connections == 1
+            async with asyncio.timeout(5):
+                await node.server.close()
+                await listener.close()
+                while node.server.connections:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0)
+            await node.close()
+            await access_point.shutdown()
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "proxy"),
+    [
+        ("https", "orders.example", "http://proxy.example:3128"),
+        ("http", "orders.example", None),
+        ("https", "inside.example", None),
+    ],
+)
+def test_the_environment_names_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, host: str, proxy: str | None
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    assert factory.proxy_for(scheme, host) == proxy
