@@ -13,7 +13,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from openmessaging.model.errors import error, unsupported
-from openmessaging.model.schedule import ScheduleSpec
+from openmessaging.model.schedule import MAX_STEP_MS, ScheduleSpec
 
 _FIRST_SPAN_MS = 3_600_000
 
@@ -35,7 +35,9 @@ def check(spec: ScheduleSpec, now_ms: int) -> int:
     Raises OMSRuntimeException 1418 for a cron text or a zone that cannot be read, and when it never occurs;
     OMSUnsupportException when the package for cron is not installed.
     """
-    if spec.every_ms:
+    if spec.growth:
+        found = _before_end(spec, next(_growing(spec, spec.start_ms or now_ms + spec.every_ms, now_ms)))
+    elif spec.every_ms:
         first = spec.start_ms or now_ms + spec.every_ms
         if first < now_ms:
             first += -((first - now_ms) // spec.every_ms) * spec.every_ms
@@ -48,16 +50,25 @@ def check(spec: ScheduleSpec, now_ms: int) -> int:
     return found
 
 
-def resumed(spec: ScheduleSpec, next_ms: int, now_ms: int) -> int:
+def resumed(spec: ScheduleSpec, next_ms: int, now_ms: int, first_ms: int = 0) -> int:
     """The first occurrence after now of one that would have gone on at `next_ms`; 0: there is none."""
     if next_ms > now_ms:
         return next_ms
-    return passed(spec, next_ms, now_ms).next_ms
+    return passed(spec, next_ms, now_ms, first_ms).next_ms
 
 
-def passed(spec: ScheduleSpec, next_ms: int, now_ms: int) -> Passed:
-    """What happened since the occurrence at `next_ms`, which has come by now. Raises as `check`."""
+def passed(spec: ScheduleSpec, next_ms: int, now_ms: int, first_ms: int = 0) -> Passed:
+    """What happened since the occurrence at `next_ms`, which has come by now; `first_ms`: the first of all, of an
+    interval that grows. Raises as `check`."""
     until = min(now_ms, spec.end_ms) if spec.end_ms else now_ms
+    if spec.growth:
+        late: deque[int] = deque(maxlen=spec.catch_up + 1)
+        for time in _growing(spec, first_ms, next_ms):
+            if time > until:
+                break
+            late.append(time)
+        too_many = late.popleft() if len(late) > spec.catch_up else 0
+        return Passed(list(late), too_many, _before_end(spec, time))
     if spec.every_ms:
         every = spec.every_ms
         count = (until - next_ms) // every + 1
@@ -76,6 +87,20 @@ def passed(spec: ScheduleSpec, next_ms: int, now_ms: int) -> Passed:
         span *= 4
     left_out = found.popleft() if len(found) > spec.catch_up else 0
     return Passed(list(found), left_out, _next(spec, until))
+
+
+def _growing(spec: ScheduleSpec, first_ms: int, from_ms: int) -> Iterator[int]:
+    """The occurrences of an interval that grows, from a time on."""
+    longest = max(spec.every_ms, MAX_STEP_MS)
+    at, step = first_ms, float(spec.every_ms)
+    while True:
+        if at >= from_ms:
+            yield at
+        if step < longest:
+            step = min(step * spec.growth, longest)
+            at += round(step)
+        else:
+            at += longest * max((from_ms - at) // longest, 1)
 
 
 def _before_end(spec: ScheduleSpec, time: int) -> int:

@@ -24,6 +24,8 @@ class Schedule(msgspec.Struct, frozen=True, array_like=True):
     left_out_ms: int = 0
     """The newest occurrence that was left out; 0: none."""
     paused: bool = False
+    first_ms: int = 0
+    """The first occurrence of an interval that grows: the others follow from it."""
 
     def info(self, problem: str | None) -> ScheduleInfo:
         """As it is shown."""
@@ -42,6 +44,7 @@ class Schedule(msgspec.Struct, frozen=True, array_like=True):
             self.paused,
             self.left_out_ms or None,
             problem,
+            spec.growth or None,
         )
 
 

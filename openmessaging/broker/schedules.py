@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from openmessaging.broker import recurrence
 from openmessaging.broker.draft import Draft, check_keys
 from openmessaging.broker.entry import Entry
@@ -17,7 +19,14 @@ from openmessaging.model.batch import KEYED, PRODUCER_BITS, SEQUENCE_BITS, Batch
 from openmessaging.model.destination import check_name
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Record, body_too_large, partition_of_key
-from openmessaging.model.schedule import MAX_BODY_BYTES, MAX_CATCH_UP, MIN_EVERY_MS, ScheduleSpec
+from openmessaging.model.schedule import (
+    MAX_BODY_BYTES,
+    MAX_CATCH_UP,
+    MAX_GROWTH,
+    MIN_EVERY_MS,
+    MIN_GROWTH,
+    ScheduleSpec,
+)
 from openmessaging.model.spi import OutgoingBatch
 
 if TYPE_CHECKING:
@@ -53,7 +62,8 @@ def decide_create(engine: Engine, now_ms: int, spec: ScheduleSpec, replace: bool
     draft = Draft(engine, engine.limits, now_ms)
     draft.require_queue(spec.queue)
     producer_id = int(drawn * (1 << PRODUCER_BITS))
-    schedule = Schedule(spec, producer_id, recurrence.check(spec, now_ms))
+    first_ms = spec.start_ms or now_ms + spec.every_ms if spec.growth else 0
+    schedule = Schedule(spec, producer_id, recurrence.check(spec, now_ms), first_ms=first_ms)
     queue = engine.queues.get(spec.queue)
     if queue is not None and queue.compact:
         check_keys(_batch(schedule, [0], now_ms), spec.queue)
@@ -68,8 +78,8 @@ def decide_pause(engine: Engine, now_ms: int, name: str, paused: bool) -> Entry 
         return None
     next_ms = found.next_ms
     if not paused and next_ms:
-        next_ms = recurrence.resumed(found.spec, next_ms, now_ms)
-    put = Schedule(found.spec, found.producer_id, next_ms, found.sent, found.left_out_ms, paused)
+        next_ms = recurrence.resumed(found.spec, next_ms, now_ms, found.first_ms)
+    put = msgspec.structs.replace(found, next_ms=next_ms, paused=paused)
     return Entry(now_ms, (PutSchedule(put),))
 
 
@@ -102,7 +112,7 @@ def fire(engine: Engine, draft: Draft) -> None:
 def _occur(draft: Draft, schedule: Schedule, room: int) -> int:
     """Send what a schedule is due to, at most so many messages, and how many; the rest is due at once."""
     spec = schedule.spec
-    times, left_out_ms, next_ms = recurrence.passed(spec, schedule.next_ms, draft.now_ms)
+    times, left_out_ms, next_ms = recurrence.passed(spec, schedule.next_ms, draft.now_ms, schedule.first_ms)
     room = min(room, _AT_ONCE_BYTES // (len(spec.record.data) + 100))
     if len(times) > room:
         next_ms, times = times[room], times[:room]
@@ -150,8 +160,13 @@ def _check(spec: ScheduleSpec) -> None:
     for field, good, want in (
         ("every", bool(spec.cron) != bool(spec.every_ms), "one of cron and every is wanted"),
         ("every", not spec.every_ms or spec.every_ms >= MIN_EVERY_MS, f"it is at least {MIN_EVERY_MS / 1000} s"),
+        (
+            "growth",
+            not spec.growth or (bool(spec.every_ms) and MIN_GROWTH <= spec.growth <= MAX_GROWTH),
+            f"it goes with every, and is from {MIN_GROWTH} to {MAX_GROWTH:,}",
+        ),
         ("count", spec.count >= 0, "it is at least 1"),
         ("catch_up", 1 <= spec.catch_up <= MAX_CATCH_UP, f"it is from 1 to {MAX_CATCH_UP:,}"),
     ):
         if not good:
-            raise error(1418, f"{field}: {want}", field=field)
+            raise error(1418, f"{field}: {want}", next_step=f"Give another {field}, or none", field=field)

@@ -24,6 +24,7 @@ def command() -> None:
 @click.argument("queue")
 @click.argument("body", default="")
 @click.option("--every", type=duration, metavar="TIME", help="From one message to the next, as 90s, 10m, 1h30m.")
+@click.option("--growth", type=float, metavar="FACTOR", help="With --every: each step is so many times the one before.")
 @click.option("--cron", metavar="FIELDS", help="Minute, hour, day of month, month, day of week: '30 8 * * MON-FRI'.")
 @click.option("--zone", default="UTC", show_default=True, help="Whose clock --cron means, as Europe/Berlin.")
 @click.option("--start", type=moment, metavar="WHEN", help="The first message of --every; with --cron, none is before.")
@@ -42,6 +43,7 @@ def create(
     queue: str,
     body: str,
     every: float | None,
+    growth: float | None,
     cron: str | None,
     zone: str,
     start: datetime | None,
@@ -64,8 +66,9 @@ def create(
         raise click.UsageError("Give --every or --cron.")
     with connected(url, create=True) as access_point:
         info = access_point.resource_manager().create_schedule(
-            name, queue, body.encode(errors="surrogateescape"), cron=cron, every=every, zone=zone, start=start, end=end,
-            count=count, catch_up=catch_up, replace=replace, message_key=key, priority=priority,
+            name, queue, body.encode(errors="surrogateescape"), cron=cron, every=every, growth=growth,
+            zone=zone, start=start, end=end, count=count, catch_up=catch_up, replace=replace,
+            message_key=key, priority=priority,
         )  # fmt: skip
     _say(info, f"{info.name} sends to {info.queue} {_rule(info)}, next at {as_time(info.next_ms)}", as_json)
 
@@ -153,7 +156,8 @@ def _say(info: ScheduleInfo, text: str, as_json: bool) -> None:
 
 def _rule(info: ScheduleInfo) -> str:
     if info.every is not None:
-        return f"every {info.every:g} s"
+        grows = f", each step {info.growth:g} times the last" if info.growth else ""
+        return f"every {info.every:g} s{grows}"
     return f"at {info.cron} ({info.zone})"
 
 

@@ -12,6 +12,9 @@ MAX_BODY_BYTES = 64 << 10
 """Largest body of a scheduled message: it is kept in memory."""
 MAX_CATCH_UP = 10_000
 MIN_EVERY_MS = 100
+MAX_STEP_MS = 86_400_000
+"""Longest step that a growing interval comes to: a day."""
+MIN_GROWTH, MAX_GROWTH = 1.1, 1_000.0
 
 
 class ScheduleSpec(msgspec.Struct, frozen=True, array_like=True):
@@ -35,6 +38,9 @@ class ScheduleSpec(msgspec.Struct, frozen=True, array_like=True):
     """Messages after which it is over; 0: it goes on."""
     catch_up: int = 1_000
     """Of occurrences that could not be sent at their time, the newest so many are sent late."""
+    growth: float = 0.0
+    """Each step of an interval is so many times the one before, until it comes to `MAX_STEP_MS` (or `every_ms`, if that
+    is longer); 0: all are the same."""
 
 
 class ScheduleInfo(msgspec.Struct, frozen=True):
@@ -60,6 +66,8 @@ class ScheduleInfo(msgspec.Struct, frozen=True):
     """The newest occurrence that was left out because `catch_up` newer ones were late too; None: there is none."""
     problem: str | None
     """Why the last try to send failed; it is tried again. None: it did not."""
+    growth: float | None = None
+    """How many times the step before each step is; None: all are the same."""
 
     @property
     def over(self) -> bool:

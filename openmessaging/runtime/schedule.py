@@ -33,6 +33,7 @@ class Rule(msgspec.Struct, frozen=True):
     end: datetime | float | None
     count: int | None
     catch_up: int
+    growth: float | None = None
 
 
 def scheduled_message(
@@ -75,7 +76,15 @@ def spec_of(name: str, queue: str, message: Message, rule: Rule) -> ScheduleSpec
         _time(rule.end, "end"),
         rule.count or 0,
         rule.catch_up,
+        _growth(rule.growth),
     )
+
+
+def _growth(growth: float | None) -> float:
+    try:
+        return float(growth or 0)
+    except (TypeError, ValueError):
+        raise error(1418, f"growth: {growth!r} is no number", field="growth") from None
 
 
 def _time(moment: datetime | float | None, field: str) -> int:

@@ -4,6 +4,7 @@ import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,3 +161,53 @@ def test_cron_in_a_gap_is_what_it_is_step_by_step(text: str, zone: str, begin: i
     assert found.next_ms == at
     assert bool(found.left_out_ms) == (len(one_by_one) > catch_up)
     assert all(datetime.fromtimestamp(each / 1000, UTC).second == 0 for each in found.times)
+
+
+DAY = 86_400_000
+
+
+def growing(**more):
+    return ScheduleSpec("s", "default://q", Record(b""), every_ms=2_000, growth=2.0, **more)
+
+
+def occurrences(spec, first_ms, until_ms):
+    """By the definition: each step is so many times the one before, at most a day."""
+    found, at, step = [], first_ms, spec.every_ms
+    while at <= until_ms:
+        found.append(at)
+        step = min(step * spec.growth, max(DAY, spec.every_ms))
+        at += round(step)
+    return found, at
+
+
+def test_steps_grow_up_to_a_day():
+    found, _ = occurrences(growing(), 2_000, 3 * DAY)
+    assert found[:4] == [2_000, 6_000, 14_000, 30_000]
+    assert check(growing(), 0) == 2_000
+    result = passed(growing(), 2_000, 3 * DAY, 2_000)
+    assert (result.times, result.left_out_ms) == (found, 0)
+
+
+@given(
+    st.integers(100, 200_000_000),
+    st.floats(1.1, 50),
+    st.integers(1, 10**13),
+    st.integers(0, 400 * DAY),
+    st.integers(0, 60),
+    st.integers(1, 20),
+)
+def test_whenever_one_looks_the_same_occurrences_follow(every, growth, first, later, gone, catch_up):
+    spec = msgspec.structs.replace(growing(catch_up=catch_up), every_ms=every, growth=growth)
+    now = first + later
+    all_of_them, following = occurrences(spec, first, now)
+    at = all_of_them[min(gone, len(all_of_them) - 1)]
+    left = [time for time in all_of_them if time >= at]
+    result = passed(spec, at, now, first)
+    assert result.times == left[-catch_up:]
+    assert result.left_out_ms == (left[-catch_up - 1] if len(left) > catch_up else 0)
+    assert result.next_ms == following
+    assert resumed(spec, at, now, first) == following
+    ended = msgspec.structs.replace(spec, end_ms=now)
+    assert passed(ended, at, now, first).next_ms == 0
+    started = msgspec.structs.replace(spec, start_ms=first)
+    assert check(started, now + 1) == following

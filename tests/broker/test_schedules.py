@@ -12,6 +12,7 @@ import pytest
 
 from openmessaging.broker import schedules, snapshot
 from openmessaging.broker.engine import Engine
+from openmessaging.broker.schedule import Schedule
 from openmessaging.model.message import Record
 from openmessaging.model.schedule import ScheduleInfo, ScheduleSpec
 from openmessaging.simulation.clock import SimulatedClock
@@ -295,3 +296,32 @@ def test_upkeep_fires_by_itself(tmp_path: Path) -> None:
             continue
         found.append("x")
     client.close()
+
+
+def test_steps_grow_over_a_pause_and_time_away(client: Client, clock: SimulatedClock) -> None:
+    info = create(client, every_ms=2_000, growth=2.0, count=8)
+    assert (info.every, info.growth) == (2.0, 2.0)
+    assert times(client) == []
+    clock.advance(7)
+    assert times(client) == [2, 6]
+    clock.advance(50)  # away
+    assert times(client) == [2, 6, 14, 30]
+    client.admin.pause_schedule("s", True)
+    clock.advance(10)  # 62 is left out
+    client.admin.pause_schedule("s", False)
+    clock.advance(1_000)
+    assert times(client) == [2, 6, 14, 30, 126, 254, 510, 1_022]
+    assert client.admin.list_schedules()[0].over
+
+
+def test_one_that_was_stored_before_steps_could_grow_is_read() -> None:
+    schedule = Schedule(ScheduleSpec("s", QUEUE, Record(b""), every_ms=1_000), 7, 5)
+    spec, *rest = msgspec.to_builtins(schedule, builtin_types=(bytes,))
+    older = msgspec.msgpack.encode([spec[:-1], *rest[:-1]])
+    assert msgspec.msgpack.decode(older, type=Schedule) == schedule
+
+
+def test_growth_goes_with_an_interval_and_within_bounds(client: Client) -> None:
+    for growth in (1.0, 1_001.0, -2.0):
+        assert code_of(lambda growth=growth: create(client, growth=growth)) == 1418
+    assert code_of(lambda: create(client, cron="* * * * *", growth=2.0)) == 1418

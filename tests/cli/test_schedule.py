@@ -60,3 +60,10 @@ def test_what_came_to_its_end_is_over(oms_cli: Oms) -> None:
     oms_cli("schedule", "create", "s", "q", "x", "--every", "100ms", "--count", "1")
     assert oms_cli("receive", "q", "--group", "g", "--timeout", "5").stdout == "x\n"
     assert "next      over\n" in oms_cli("schedule", "show", "s").stdout
+
+
+def test_steps_that_grow(oms_cli: Oms) -> None:
+    text = oms_cli("schedule", "create", "look", "q", "--every", "2s", "--growth", "3").stdout
+    assert "every 2 s, each step 3 times the last" in text
+    assert oms_cli.json("schedule", "show", "look")["growth"] == 3.0
+    assert oms_cli.error("schedule", "create", "t", "q", "--every", "1h", "--growth", "1")["field"] == "growth"

@@ -64,3 +64,11 @@ def test_fields_that_a_scheduled_message_cannot_have(name: str) -> None:
 def test_a_message_is_checked_as_every_other() -> None:
     with pytest.raises(OMSMessageFormatException, match="nonsense"):
         scheduled_message("q", b"", None, None, {"nonsense": 1})
+
+
+def test_growth_is_a_number() -> None:
+    message = scheduled_message("q", b"", None, None, {})
+    rule = Rule(None, 2.0, "UTC", None, None, None, 1, 3)
+    assert spec_of("s", "default://q", message, rule).growth == 3.0
+    with pytest.raises(OMSRuntimeException, match="growth"):
+        spec_of("s", "default://q", message, Rule(None, 2.0, "UTC", None, None, None, 1, "much"))  # type: ignore[arg-type]

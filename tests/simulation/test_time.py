@@ -116,8 +116,8 @@ def test_a_schedule_that_counts_from_the_clock_is_found_out(monkeypatch):
     """Each occurrence one interval after the last was sent."""
     passed = recurrence.passed
 
-    def drifting(spec, next_ms, now_ms):
-        found = passed(spec, next_ms, now_ms)
+    def drifting(spec, next_ms, now_ms, first_ms):
+        found = passed(spec, next_ms, now_ms, first_ms)
         return found._replace(next_ms=now_ms + spec.every_ms) if spec.every_ms and found.next_ms else found
 
     monkeypatch.setattr(recurrence, "passed", drifting)

@@ -30,6 +30,7 @@ class Schedules:
         *,
         cron: str | None = None,
         every: float | None = None,
+        growth: float | None = None,
         zone: str = "UTC",
         start: datetime | float | None = None,
         end: datetime | float | None = None,
@@ -50,6 +51,8 @@ class Schedules:
             cron: five fields (minute, hour, day of month, month, day of week) as Debian's cron reads them, or six, of
                 which the first are seconds. It needs the extra `openmessaging[cron]`.
             every: instead of `cron`, seconds from one message to the next, from 0.1 to a century.
+            growth: with `every`: each step is so many times the one before, 1.1 to 1,000, and at most a day. With
+                `every=2, growth=2` messages come after 2, 4, 8, 16 … seconds, each counted from the one before.
             zone: whose clock `cron` means, such as `Europe/Berlin`.
             start: the first message of `every` (by default one interval from now), or a time before which `cron` sends
                 nothing: a datetime (a naive one is local) or seconds since the epoch.
@@ -65,7 +68,7 @@ class Schedules:
         message; OMSUnsupportException where the system has no schedules, or the extra is not installed.
         """
         message = scheduled_message(queue, body, message_key, properties, headers)
-        rule = Rule(cron, every, zone, start, end, count, catch_up)
+        rule = Rule(cron, every, zone, start, end, count, catch_up, growth)
         spec = spec_of(name, self._access_point.full(queue), message, rule)
         return await (await self._scheduling()).create_schedule(spec, replace)
 
