@@ -19,12 +19,14 @@ from openmessaging.server.http.signing_in import shown
 from openmessaging.server.http.table import Route, SocketRoute, Table, call
 from openmessaging.server.metrics import Metrics
 from openmessaging.server.requests import Driver
-from openmessaging.server.security import Security
+from openmessaging.server.security import Identity, Security
 from openmessaging.server.server import Server
 from openmessaging.server.watch import Watch
 
 T = TypeVar("T")
 
+_LOCAL = 100
+"""Addresses of this machine that are remembered."""
 _PACKED = ("application/json", "application/problem+json", "application/msgpack", "text/", "application/javascript")
 
 
@@ -81,6 +83,8 @@ class Application:
         """Rates of the last minutes."""
         self.sharing = Sharing(time.monotonic, limits.subscription_idle)
         """What requests of one client have in common."""
+        self._local: dict[str, Identity] = {}
+        """By address, who came from this machine while there were no users: they may do everything."""
         self._polls: set[asyncio.Task[Any]] = set()
         self._stopping = False
         self.callbacks: Callbacks | None = None
@@ -107,10 +111,17 @@ class Application:
     async def authenticate(self, request: Request, anyone: bool) -> None:
         """Set who asks, and what he may use. Raises OMSSecurityException 1401."""
         driver = request.driver = self.node.driver
-        if not anyone:
-            security, credentials = self.node.security, shown(request)
-            identity = security.recognise(credentials) or await security.authenticate(credentials)
-            request.identity, request.driver = identity, security.guard(driver, identity)
+        if anyone:
+            return
+        security = self.node.security
+        if not security.active and (local := self._local.get(request.client)) is not None:
+            request.identity = local
+            return
+        credentials = shown(request)
+        identity = security.recognise(credentials) or await security.authenticate(credentials)
+        request.identity, request.driver = identity, security.guard(driver, identity)
+        if not security.active and len(self._local) < _LOCAL:
+            self._local[request.client] = identity
 
     def socket_route(self, request: Request) -> SocketRoute | None:
         """The route of a request for a WebSocket, None for a path without one. Raises HttpError 404."""
