@@ -56,7 +56,6 @@ TESTED_WITH = {
     "server/http/names.py": "server/http/test_queues.py",
     "server/http/routes.py": "server/http/test_queues.py",
     "server/http/problem.py": "server/http/test_queues.py",
-    "server/http/coding.py": "server/http/test_sends.py",
     "server/http/messages.py": "server/http/test_sends.py",
     "server/http/sharing.py": "server/http/test_sends.py",
     "server/http/request.py": "server/http/test_http1.py",
