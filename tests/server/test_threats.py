@@ -13,7 +13,7 @@ ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and not line
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip()[:60])
 def test_each_threat_has_its_test(row: str) -> None:
-    named = re.findall(r"`([\w/]+\.py)::(\w+)`", row)
+    named = re.findall(r"`([\w/.]+\.py)::(\w+)`", row)
     assert named, "no test"
     for file, function in named:
         path = Path(__file__).parent / file
