@@ -1,7 +1,7 @@
 // The stream of samples that every plot shows: opened once, again after a break, closed while nobody looks.
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, events, query } from "./api";
-import { authorization, link, refused } from "./session";
+import { authorization, refused } from "./session";
 import type { Sample, Series } from "./types";
 
 const KEPT = 300;
@@ -12,6 +12,8 @@ const COLUMNS = ["atMs", "stored", "settled", "lag", "inFlight", "connections", 
 export interface Live {
   series: Series;
   newest: Sample | null;
+  /** Why there are no samples, where that will not change by itself. */
+  denied?: string;
 }
 
 const nothing: Live = {
@@ -47,9 +49,12 @@ export function useLive(queue?: string): Live {
           await events(`${PATH}${query({ queue, stream: "true" })}`, mine.signal, take);
           wait = 500;
         } catch (cause) {
-          if (mine.signal.aborted || (cause instanceof ApiError && cause.status === 401)) return;
+          if (mine.signal.aborted) return;
+          if (cause instanceof ApiError && cause.status >= 400 && cause.status < 500) {
+            setLive({ ...nothing, denied: cause.message });
+            return;
+          }
         }
-        link.value = "broken";
         await new Promise((resolve) => (pause = window.setTimeout(resolve, wait)));
         wait = Math.min(wait * 2, 10_000);
       }

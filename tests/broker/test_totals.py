@@ -13,3 +13,8 @@ def test_stored_settled_and_waiting_over_partitions_and_groups():
         if lease.partition_id == 2:
             broker.ack(group, lease.lease_id)
     assert totals(broker.engine.queues.values()) == [QueueTotals(QUEUE, 3, 3, 0, 1, 2, 2)]
+    assert (group.lag(), group.in_flight()) == (2, 2)
+    for lease_id in list(broker.engine.leases):
+        broker.nack(group, lease_id)
+    (found,) = totals(broker.engine.queues.values())
+    assert (found.lag, found.in_flight) == (group.lag(), group.in_flight()) == (2, 0)

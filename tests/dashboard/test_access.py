@@ -1,12 +1,17 @@
 """For everybody: by keyboard, by screen reader (axe), in both themes, on a phone; and signed in."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from openmessaging.server.security.hashing import hash_password
 from tests.dashboard.conftest import PICTURES, ROOT
 from tests.dashboard.test_pages import FLIGHTS, expect, found
+from tests.server.security.helpers import add_user
+from tests.servers import Serving, serving
 
 AXE = ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
 PLACES = {
@@ -125,3 +130,60 @@ def test_pictures_for_the_documentation(visit):
         settle(page)
         expect(page.get_by_role("img", name=re.compile("Messages per second.*stored: [1-9]"))).to_be_visible()
         page.screenshot(path=Path(PICTURES) / f"docs-{name}.png")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, dict[str, str]]]:
+    """A node with users, and their tokens."""
+    path = tmp_path_factory.mktemp("users") / "users.json"
+    tokens = {
+        "root": add_user(path, "root", roles=["admin"], password=hash_password("correct horse", 10)),
+        "cook": add_user(path, "cook", "receive,browse default://orders"),
+    }
+    with serving("oms:memory:guarded", http={"listen": "127.0.0.1:0"}, security={"users": str(path)}) as node:
+        for name in ("orders", "secrets"):
+            answer = httpx.post(f"{node.http}/v1/queues", json={"name": name}, auth=("root", "correct horse"))
+            assert answer.status_code == 201
+        yield node, tokens
+
+
+def sign_in(page, account: str, secret: str) -> None:
+    page.get_by_label("Account").fill(account)
+    page.get_by_label("Key or token").fill(secret)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_an_account_signs_in_and_out(visit, guarded):
+    node, _ = guarded
+    page = visit("#/users", http=node.http, refused=401)
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("navigation")).to_have_count(0)
+    assert violations(page) == []
+    sign_in(page, "root", "wrong")
+    expect(page.get_by_role("alert").first).to_contain_text("does not know this account and key")
+    sign_in(page, "root", "correct horse")
+    expect(page.get_by_text("You are root")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("cook"))).to_contain_text("receive,browse default://orders")
+    page.screenshot(path=PICTURES / "users-signed-in.png")
+    page.reload()
+    expect(page.get_by_text("You are root")).to_be_visible()
+    kept = "() => [document.cookie, Object.values(localStorage).join()]"
+    assert page.evaluate(kept) == ["", ""], "credentials live in this tab alone"
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_who_may_do_little_sees_little(visit, guarded):
+    node, tokens = guarded
+    page = visit("", http=node.http, refused=re.compile("40[13]"))
+    sign_in(page, "", tokens["cook"])
+    expect(page.get_by_text("Rates of all queues are not for you")).to_be_visible()
+    expect(page.locator(".tile", has_text="Queues").locator("dd")).to_contain_text("1")
+    page.get_by_role("link", name="Queues", exact=True).click()
+    expect(page.get_by_role("link", name="orders")).to_be_visible()
+    expect(page.get_by_role("link", name="secrets")).to_have_count(0)
+    page.get_by_role("link", name="orders").click()
+    expect(page.get_by_role("img", name=re.compile("Messages per second"))).to_be_visible()
+    page.get_by_text("Send a test message").click()
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("alert").last).to_contain_text("has no right to send")

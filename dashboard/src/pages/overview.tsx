@@ -6,7 +6,7 @@ import { Backlog, SendLatency, Throughput } from "../parts/lines";
 import { Failure, Page, Tile } from "../parts/page";
 import { type Column, Table } from "../parts/table";
 import { to } from "../router";
-import type { Overview, QueueRate } from "../types";
+import type { Overview, QueueRate, Series } from "../types";
 
 const columns: Column<QueueRate>[] = [
   { name: "Queue", show: (each) => <a href={to("queues", each.name)}>{plain(each.name)}</a> },
@@ -16,27 +16,9 @@ const columns: Column<QueueRate>[] = [
   { name: "In flight", number: true, wide: true, show: (each) => brief(each.inFlight) },
 ];
 
-export function OverviewPage() {
-  const { series, newest } = useLive();
-  const { data, failure } = useData<Overview>("overview", 5);
-  const aside = data && (
-    <span class="muted">
-      {data.version}, up {span(Date.now() - data.startedMs)}
-    </span>
-  );
+function Lines({ series }: { series: Series }) {
   return (
-    <Page title="Overview" aside={aside}>
-      <Failure text={failure} />
-      <dl class="tiles" aria-label="Now">
-        <Tile name="Stored" value={newest ? `${rate(newest.stored)}/s` : "–"} />
-        <Tile name="Settled" value={newest ? `${rate(newest.settled)}/s` : "–"} />
-        <Tile name="Send, p99" value={newest?.sendP99Ms != null ? millis(newest.sendP99Ms) : "–"} note={newest?.sendP50Ms != null ? `p50 ${millis(newest.sendP50Ms)}` : "no sends"} />
-        <Tile name="Waiting" value={newest ? brief(newest.lag) : "–"} note={newest ? `${brief(newest.inFlight)} in flight` : undefined} />
-        <Tile name="Dead letters" value={data ? brief(data.deadLetters) : "–"} wrong={!!data?.deadLetters} />
-        <Tile name="Queues" value={data ? count(data.queues) : "–"} note={data ? `${brief(data.messages)} messages` : undefined} />
-        <Tile name="Delayed" value={data ? brief(data.delayed) : "–"} />
-        <Tile name="Connections" value={newest ? count(newest.connections) : "–"} />
-      </dl>
+    <>
       <div class="card">
         <Throughput series={series} />
       </div>
@@ -48,6 +30,33 @@ export function OverviewPage() {
           <SendLatency series={series} />
         </div>
       </div>
+    </>
+  );
+}
+
+export function OverviewPage() {
+  const { series, newest, denied } = useLive();
+  const { data, failure } = useData<Overview>("overview", 5);
+  const aside = data && (
+    <span class="muted">
+      {data.version}, up {span(Date.now() - data.startedMs)}
+    </span>
+  );
+  return (
+    <Page title="Overview" aside={aside}>
+      <Failure text={failure} />
+      {denied && <p class="muted">Rates of all queues are not for you: {denied}</p>}
+      <dl class="tiles" aria-label="Now">
+        <Tile name="Stored" value={newest ? `${rate(newest.stored)}/s` : "–"} />
+        <Tile name="Settled" value={newest ? `${rate(newest.settled)}/s` : "–"} />
+        <Tile name="Send, p99" value={newest?.sendP99Ms != null ? millis(newest.sendP99Ms) : "–"} note={newest?.sendP50Ms != null ? `p50 ${millis(newest.sendP50Ms)}` : "no sends"} />
+        <Tile name="Waiting" value={data ? brief((newest ?? data).lag) : "–"} note={data ? `${brief((newest ?? data).inFlight)} in flight` : undefined} />
+        <Tile name="Dead letters" value={data ? brief(data.deadLetters) : "–"} wrong={!!data?.deadLetters} />
+        <Tile name="Queues" value={data ? count(data.queues) : "–"} note={data ? `${brief(data.messages)} messages` : undefined} />
+        <Tile name="Delayed" value={data ? brief(data.delayed) : "–"} />
+        <Tile name="Connections" value={newest ? count(newest.connections) : "–"} />
+      </dl>
+      {!denied && <Lines series={series} />}
       <section class="card" aria-labelledby="busy">
         <h2 id="busy">Busy queues</h2>
         <Table
