@@ -26,6 +26,8 @@ OPTIONS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 CALLS = 8
+PATIENCE_MS = 30_000
+"""The machine may be busy."""
 
 
 def missing(what: str) -> None:
@@ -128,7 +130,7 @@ def visit(browser, broker: Serving) -> Iterator[Callable]:
 
         size = {"width": width, "height": height}
         context = browser.new_context(viewport=size, color_scheme=scheme, timezone_id="UTC", reduced_motion="reduce")
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda said: heard(said.text) if said.type in ("error", "warning") else None)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from openmessaging import blocking as oms
-from tests.dashboard.conftest import CALLS
+from tests.dashboard.conftest import CALLS, PATIENCE_MS
 
 FLIGHTS = "#/queues/default%3A%2F%2Fflights"
 EVIL = "<img src=x onerror=\"document.title='broken'\">"
@@ -14,6 +14,7 @@ EVIL = "<img src=x onerror=\"document.title='broken'\">"
 def expect(locator):
     from playwright.sync_api import expect as expected
 
+    expected.set_options(timeout=PATIENCE_MS)
     return expected(locator)
 
 
