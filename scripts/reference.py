@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 import sys
 import textwrap
@@ -117,6 +118,15 @@ def server_tables() -> Iterator[str]:
         yield ""
 
 
+def toml(value: Any) -> str:
+    """A value as TOML writes it: numbers, texts, and lists and tables of them."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name} = {toml(each)}' for name, each in value.items())}}}"
+    return repr(value) if isinstance(value, float) else json.dumps(value)
+
+
 def sample() -> Iterator[str]:
     """A configuration file with every option of a server, each with its default, commented out."""
     yield "# Every option of oms serve, with its default; written by scripts/reference.py. Uncomment what you change,"
@@ -131,8 +141,8 @@ def sample() -> Iterator[str]:
         for field in msgspec.structs.fields(kind):
             yield from (f"# {line}" for line in textwrap.wrap(texts.get(field.name, ""), 116))
             default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-            shown = "{}" if default == {} else str(default).lower() if isinstance(default, bool) else repr(default)
-            yield f"#{field.name} = {shown.replace(chr(39), chr(34))}"
+            shown = toml(default)
+            yield f"#{field.name} = {shown}"
 
 
 def command_help(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
