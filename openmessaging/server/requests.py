@@ -10,7 +10,7 @@ import contextlib
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from openmessaging.model.spi import OutgoingBatch, Placement, Subscription, Subs
 from openmessaging.model.transaction import Preparation, Settlement
 from openmessaging.server.batches import accepted, checked
 from openmessaging.server.settling import settle
+from openmessaging.system.loops import runs_here
 from openmessaging.wire import (
     Call,
     Fetch,
@@ -264,23 +265,27 @@ class Requests:
         try:
             if own is not None:
                 decoder, method = own
-                self._start(request, self._call(request, partial(method, self), decoder.decode(body.arguments)))
+                self._start(request, self._result_of(request, method(self, *decoder.decode(body.arguments))))
                 return
             arguments = operation(body.operation).read_arguments(body.arguments)
             if body.operation == "prepare":
                 arguments = (self._preparation(arguments[0]),)
+            value = getattr(self._driver, body.operation)(*arguments)
         except msgspec.DecodeError as cause:
             self._refuse(request, error(1418, f"{body.operation}: {cause}", field="arguments"))
             return
-        except OMSRuntimeException as failure:
+        except Exception as failure:
             self._refuse(request, failure)
             return
-        self._start(request, self._call(request, getattr(self._driver, body.operation), arguments))
-
-    async def _call(self, request: int, method: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        value = method(*arguments)
         if inspect.isawaitable(value):
-            value = await value
+            self._start(request, self._result_of(request, value))
+        else:
+            self._result(request, value)
+
+    async def _result_of(self, request: int, value: Awaitable[Any]) -> None:
+        self._result(request, await value)
+
+    def _result(self, request: int, value: Any) -> None:
         self._answer(Kind.RESULT, request, _RESULT_OF_NONE if value is None else _encode([value]))
 
     def _preparation(self, preparation: Preparation) -> Preparation:
@@ -311,7 +316,10 @@ class Requests:
 
     async def _open_mailbox(self, address: str, serves: tuple[str, str] | None) -> None:
         def take(mail: Mail) -> None:
-            self._loop.call_soon_threadsafe(self._deliver, address, mail)
+            if runs_here(self._loop):
+                self._deliver(address, mail)
+            else:
+                self._loop.call_soon_threadsafe(self._deliver, address, mail)
 
         self._driver.mailboxes.open(address, take, serves)
         self._mailboxes[address] = take

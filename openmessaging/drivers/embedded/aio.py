@@ -31,6 +31,7 @@ from openmessaging.model.spi import (
 )
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
 from openmessaging.model.unique import ProducerEpoch
+from openmessaging.system.loops import runs_here
 
 
 class EmbeddedDriver:
@@ -377,11 +378,7 @@ async def _until(
 
 
 def _wake(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[bool]) -> None:
-    try:
-        here = asyncio.get_running_loop() is loop
-    except RuntimeError:  # a thread without a loop
-        here = False
-    if here:
+    if runs_here(loop):
         _set(arrived, True)  # who waits goes on in the next turn; nothing has to be woken for it
     else:
         call_in(loop, _set, arrived, True)
