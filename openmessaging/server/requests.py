@@ -51,31 +51,22 @@ class Driver(AnyDriver, Protocol):
 
     async def written(self) -> None:
         """Return once all that was decided so far would outlive this process."""
-        ...
 
     async def find_sent(self, batch: OutgoingBatch, since_ms: int) -> Placement | None:
         """Where a batch was stored at or after a time (ms, the store's clock); None when it was not."""
-        ...
 
     def queues_of(self, kind: str, name: str) -> list[str]:
         """Full names of the queues that something with a name of its own belongs to, see `broker/belonging.py`."""
-        ...
 
     def totals(self) -> Sequence[QueueTotals]:
         """What each queue has stored and settled so far, and what waits."""
-        ...
 
 
 Wait = Callable[[], Coroutine[Any, Any, None]]
 
 
-class Answer(Protocol):
-    """Sends a frame, its body perhaps in pieces."""
-
-    def __call__(self, kind: int, request: int, *pieces: bytes) -> None:
-        """Send it."""
-        ...
-
+Answer = Callable[..., None]
+"""Sends a frame: its kind, the request, the pieces of its body."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _RESULT_OF_NONE = _encode([None])
