@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from openmessaging.model.cloud_event_http import BATCHED_TYPE, STRUCTURED_TYPE, Mode
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, error
 from openmessaging.model.settings import GroupConfig
 from openmessaging.model.spi import Delivery, Subscription
 from openmessaging.runtime.aio.settling import settle_deliveries
 from openmessaging.runtime.lease import DeliveryOrigin
 from openmessaging.runtime.receipt import MessageReceipt
+from openmessaging.server.http.binding.form import events_of, form_of
 from openmessaging.server.http.groups import GROUP, MessageList, group_of
 from openmessaging.server.http.messages import BodyForm, MessageView, show_body, show_headers, to_properties
 from openmessaging.server.http.names import InNamespace, queue_of
@@ -107,6 +109,9 @@ async def receive(request: Request) -> Response:
     """POST …/groups/{group}/receive"""
     wanted: Receive = request.input or Receive()
     queue, group, app = queue_of(request), group_of(request), request.app
+    mode = form_of(request.headers)
+    if mode not in (None, Mode.BATCHED) and wanted.max_messages != 1:
+        raise error(1418, "this mode holds one event", next_step=f"Accept {BATCHED_TYPE}", field="maxMessages")
     wait = min(wanted.wait, app.limits.max_wait)
     for again in (True, False):
         subscription = await _hold(request, queue, group, wanted.group or GroupConfig())
@@ -124,11 +129,13 @@ async def receive(request: Request) -> Response:
             for lease_id in {delivery.lease_id for delivery in deliveries}:
                 subscription.extend(lease_id, wanted.invisible_time)
         await settle_deliveries(subscription, deliveries)
-        views = views_of(deliveries, wanted.body, binary=request.binary)
+        if mode is None:
+            response = respond(request, MessageList(views_of(deliveries, wanted.body, binary=request.binary)))
+        else:
+            response = events_of(subscription, deliveries, mode)
     except BaseException:
         release()
         raise
-    response = respond(request, MessageList(views))
     response.undelivered = release
     return response
 
@@ -287,6 +294,7 @@ ROUTES: list[Route] = tagged(
         Route(
             method="POST", path=f"{GROUP}/receive", handler=receive, query=InNamespace, input=Receive,
             input_required=False, answer=MessageList, errors=(1404, 1405, 1416),
+            answer_media={STRUCTURED_TYPE: dict[str, Any], BATCHED_TYPE: list[dict[str, Any]]},
             summary="Receive messages under a lease, waiting for the first",
             description="The group is made when it is missing. What is not settled comes again when the lease is over.",
         ),

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from openmessaging.model.batch import make_id
+from openmessaging.model.cloud_event_http import BATCHED_TYPE, STRUCTURED_TYPE, Mode, mode_of
 from openmessaging.model.destination import DEFAULT_NAMESPACE
 from openmessaging.model.errors import error
 from openmessaging.model.message import Message, Record, body_too_large
@@ -17,6 +18,7 @@ from openmessaging.runtime.aio.whole import send_whole
 from openmessaging.runtime.outgoing import checked_records
 from openmessaging.runtime.result import SendResult, SendResults, SentOrigin
 from openmessaging.server.batches import checked
+from openmessaging.server.http.binding.produce import read_events
 from openmessaging.server.http.messages import MAX_MESSAGES, NewMessage, to_message, to_messages
 from openmessaging.server.http.names import Namespace, queue_of
 from openmessaging.server.http.request import JSON, MSGPACK, Request
@@ -85,6 +87,8 @@ async def send(request: Request) -> Sent | SentMany | StoredRun:
         return await _send_batch(request)
     if kind == RECORDS:
         return await _send_records(request)
+    if kind.startswith("application/cloudevents") or "ce-specversion" in request.headers:
+        return await _send_events(request)
     if kind in (JSON, MSGPACK):
         return await _send_documents(request, kind)
     return await _send_raw(request)
@@ -125,15 +129,28 @@ async def _send_documents(request: Request, kind: str) -> Sent | SentMany:
     document = read_documents(data, kind)
     if isinstance(document, NewMessage):
         return await _send_one(request, to_message(document, name))
+    return await _send_many(request, to_messages(document.messages, name))
+
+
+async def _send_many(request: Request, messages: list[Message]) -> SentMany:
     if "idempotency-key" in request.headers:
         step = "Send the messages one by one, each with a key of its own"
         raise error(1418, "an idempotency key is for one message", next_step=step, field="idempotency-key")
-    messages = to_messages(document.messages, name)
     driver = request.driver
     packer = request.app.sharing.packer(request.client, driver)
     records = checked_records(messages, driver.max_body_bytes)
     results = await send_whole(driver, packer, messages, records, TIMEOUT)
     return SentMany(sent_views(results))
+
+
+async def _send_events(request: Request) -> Sent | SentMany:
+    """CloudEvents, in one of their modes."""
+    mode = mode_of(request.headers.get("content-type", ""), "ce-specversion" in request.headers)
+    assert mode is not None
+    messages = await read_events(request, mode, queue_of(request))
+    if mode is not Mode.BATCHED:
+        return await _send_one(request, messages[0])
+    return await _send_many(request, messages)
 
 
 async def _send_records(request: Request) -> StoredRun:
@@ -239,6 +256,8 @@ ROUTES: list[Route] = tagged(
                 MSGPACK: (NewMessage, NewMessages),
                 RECORDS: bytes,
                 BATCH: bytes,
+                STRUCTURED_TYPE: dict[str, Any],
+                BATCHED_TYPE: list[dict[str, Any]],
                 "*/*": bytes,
             },
             answer=(Sent, SentMany, StoredRun),

@@ -17,8 +17,12 @@ from openmessaging.model.cloud_event_http import (
 )
 from openmessaging.model.http_headers import to_headers
 from openmessaging.model.message import Message
+from openmessaging.model.spi import Delivery, Subscription
+from openmessaging.runtime.aio.received import received
+from openmessaging.runtime.lease import leased
 from openmessaging.server.http.binding.fields import RECEIPT
 from openmessaging.server.http.binding.parts import Part
+from openmessaging.server.http.request import Response
 
 OCTETS = "application/octet-stream"
 
@@ -40,6 +44,8 @@ def media_types(headers: Mapping[str, str]) -> list[str]:
 
 def form_of(headers: Mapping[str, str]) -> Mode | None:
     """The mode in which a request wants messages; None: as fields and body."""
+    if "cloudevents" not in headers.get("accept", "").lower() and "ce-specversion" not in headers:
+        return None
     return accepted_mode(media_types(headers), "ce-specversion" in headers)
 
 
@@ -65,6 +71,15 @@ def event_of(message: Message, receipt: str | None) -> CloudEvent:
     return CloudEvent({**event.attributes, cloud_event.RECEIPT: receipt}, event.data)
 
 
-def batch_of(messages: Sequence[tuple[Message, str | None]]) -> bytes:
-    """Messages with their receipts as a batch of events."""
-    return write_batched_mode([event_of(message, receipt) for message, receipt in messages])
+def events_of(subscription: Subscription, deliveries: Sequence[Delivery], mode: Mode) -> Response:
+    """Messages that were received, as events with their receipts; but for batches, at most one."""
+    messages = [
+        message for lease, delivery in leased(subscription, deliveries) for message in received(lease, delivery)
+    ]
+    if mode is Mode.BATCHED:
+        events = [event_of(message, str(message.receipt)) for message in messages]
+        return Response(200, [("content-type", BATCHED_TYPE)], write_batched_mode(events))
+    if not messages:
+        return Response(204)
+    fields, body = part_of(messages[0], mode, str(messages[0].receipt))
+    return Response(200, list(fields), body)
