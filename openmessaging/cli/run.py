@@ -10,7 +10,9 @@ from openmessaging.cli.options import address
 @click.command("run")
 @click.argument("target", metavar="MODULE:APP")
 @click.option("--reload", is_flag=True, help="Start anew when a Python file below this directory changes.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; 1 on an own store.")
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; 1 on a store in memory."
+)
 @click.option("--health", callback=address, metavar="[HOST:]PORT", help="Answer /health/live, /health/ready, /docs.")
 @click.option("--once", is_flag=True, help="End when what is due has been worked off.")
 @click.option("--quiet", is_flag=True, help="Log warnings only.")
@@ -19,15 +21,15 @@ def command(target: str, reload: bool, workers: int, health: tuple[str, int] | N
 
     With --once it also ends when its listeners have nothing more to do now, for jobs that are started by the clock.
 
-    A store in a directory or in memory belongs to one process: there --workers must be 1, and `concurrency` of the
-    listeners is what to raise. With a broker, every worker is a process of its own in the same consumer groups.
+    Every worker is a process of its own in the same consumer groups; a store in a directory is shared by them. A store
+    in memory belongs to one process: there --workers must be 1, and `concurrency` of the listeners is what to raise.
     """
     from openmessaging.app.loading import load
     from openmessaging.model.access_point import parse
 
-    if workers > 1 and (own := parse(load(target).url).driver) in ("embedded", "memory"):
+    if workers > 1 and parse(load(target).url).driver == "memory":
         raise click.UsageError(
-            f"an {own} store is held by one process, so --workers is 1 there; raise `concurrency` of the listeners"
+            "a store in memory is held by one process, so --workers is 1 there; raise `concurrency` of the listeners"
         )
     if not reload and workers == 1:
         _run(target, health, once, quiet)

@@ -84,14 +84,14 @@ class Node:
     async def start(self) -> None:
         """Open the store and listen.
 
-        Raises OMSRuntimeException: as the driver's `open`; 1418 for users that cannot be read, and for an address that
+        Raises OMSRuntimeException: as the driver's `hold`; 1418 for users that cannot be read, and for an address that
         may not be listened on; 10000 when it cannot be. What was opened until then is closed.
         """
         config = self.config
         self.security = secured(config)
         options = {name: getattr(config.store, name) for name in type(config.store).__struct_fields__ if name != "path"}
         self._tracing = tracing.opened(config.tracing)
-        driver = await _factory().open(parse(self.store_url), options)
+        driver = await _factory().hold(parse(self.store_url), options)
         self.driver = driver if self._tracing is None else TracedDriver(driver, self._tracing.tracer)
         self._runner: Runner | None = getattr(self.driver, "runner", None)
         """Of a store in this process."""

@@ -19,9 +19,11 @@ async def cook(dish: str) -> None:
 """
 
 
-def test_several_processes_on_one_store_are_refused(oms_cli: Oms) -> None:
+def test_several_processes_on_a_store_in_memory_are_refused(oms_cli: Oms, tmp_path, monkeypatch) -> None:
+    (tmp_path / "brief.py").write_text(PROGRAM.replace("oms:embedded://./store", "oms:memory:brief"))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "held by one process" in oms_cli("run", "brief:app", "--workers", "2", code=2).stderr
     target = "tests.app.program:app"
-    assert "held by one process" in oms_cli("run", target, "--workers", "2", code=2).stderr
     assert "PORT" in oms_cli("run", target, "--health", "x", code=2).stderr
     assert "there is no module" in oms_cli("run", "tests.app.nothing:app", code=1).stderr
 
