@@ -57,6 +57,7 @@ simulate: $(STAMP) ## log, broker, order, filters, transactions, time, routes, c
 soak: $(STAMP) ## the long loops: kill -9, many threads and tasks, 10,000 conditions answered by SQLite too
 	$(PY) -m tests.durability.kill_loop --kills 200
 	$(PY) -m tests.durability.mixed_faces --seconds 60
+	$(PY) -m tests.durability.broker_kills --rounds 100
 	$(PY) -m tests.filters.agreement
 	$(PY) -m pytest -m soak tests/server/http/test_schema.py
 

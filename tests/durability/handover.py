@@ -34,8 +34,8 @@ Item = tuple[str, int]
 class Sharer:
     """One process, and what it says."""
 
-    def __init__(self, directory: str, name: str, face: str, *drain: str) -> None:
-        command = [sys.executable, "-m", "tests.durability.sharer", directory, name, face, *drain]
+    def __init__(self, place: str, name: str, face: str, *role: str) -> None:
+        command = [sys.executable, "-m", "tests.durability.sharer", place, name, face, *role]
         self.name = name
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         self.lines: list[str] = []
@@ -60,6 +60,11 @@ class Sharer:
         """Wait until so many sends have returned in all."""
         with self._said:
             return self._said.wait_for(lambda: len(self.sends) >= count, PATIENCE)
+
+    def wait_for_lines(self, count: int) -> bool:
+        """Wait until it has said so much in all."""
+        with self._said:
+            return self._said.wait_for(lambda: len(self.lines) >= count, PATIENCE)
 
     def end(self, signal_number: int) -> bool:
         """End it and read what it still said; whether it ended as it should."""

@@ -8,7 +8,7 @@ To stdout, a line each time, with the time of the monotonic clock in ns, which a
     A key sequence           its acknowledgement is on disk
     E text                   somebody was told of an error
 
-Run: python -m tests.durability.sharer DIRECTORY NAME threads|asyncio [drain]
+Run: python -m tests.durability.sharer DIRECTORY|URL NAME threads|asyncio [send|consume|drain]
 SIGTERM: close everything and end. Senders pause a little, so that a round is not made of work alone.
 """
 
@@ -33,7 +33,6 @@ PAUSE = 0.004
 """Seconds between sends."""
 INVISIBLE = 5.0
 """Seconds."""
-ATTRIBUTES = {"segment_bytes": 4 << 20}
 STOP = threading.Event()
 _speaking = threading.Lock()
 
@@ -59,6 +58,10 @@ def suppressed_when_late() -> Iterator[None]:
     except OMSRuntimeException as cause:
         if cause.code != 1418:
             raise
+
+
+def attributes(url: str) -> dict[str, int]:
+    return {"segment_bytes": 4 << 20} if url.startswith("oms:embedded:") else {}
 
 
 def keys(name: str) -> list[str]:
@@ -108,17 +111,20 @@ def consume(access_point: blocking.AccessPoint, chance: random.Random, *, drain:
                     say(lines)
 
 
-def threads(url: str, name: str, chance: random.Random, *, drain: bool) -> None:
+def threads(url: str, name: str, chance: random.Random, role: str) -> None:
     def guarded(work, *arguments, **options) -> None:
         try:
             work(*arguments, **options)
         except Exception as cause:
             failed(cause)
 
-    with blocking.connect(url, ATTRIBUTES) as access_point:
+    with blocking.connect(url, attributes(url)) as access_point:
         say(["O"])
-        working = [threading.Thread(target=guarded, args=(consume, access_point, chance), kwargs={"drain": drain})]
-        if not drain:
+        working = []
+        if role != "send":
+            drain = {"drain": role == "drain"}
+            working.append(threading.Thread(target=guarded, args=(consume, access_point, chance), kwargs=drain))
+        if role in ("", "send"):
             working.append(threading.Thread(target=guarded, args=(send, access_point, name, chance)))
         for thread in working:
             thread.start()
@@ -165,26 +171,30 @@ async def consume_async(access_point: oms.AccessPoint, chance: random.Random) ->
                     say(lines)
 
 
-async def tasks(url: str, name: str, chance: random.Random) -> None:
-    async with oms.connect(url, ATTRIBUTES) as access_point:
+async def tasks(url: str, name: str, chance: random.Random, role: str) -> None:
+    async with oms.connect(url, attributes(url)) as access_point:
         say(["O"])
-        work = (send_async(access_point, name, chance), consume_async(access_point, chance))
+        work = []
+        if role != "send":
+            work.append(consume_async(access_point, chance))
+        if role != "consume":
+            work.append(send_async(access_point, name, chance))
         for outcome in await asyncio.gather(*work, return_exceptions=True):
             if outcome is not None:
                 failed(outcome)
 
 
 def main() -> None:
-    directory, name, face = sys.argv[1:4]
-    drain = len(sys.argv) > 4
+    place, name, face = sys.argv[1:4]
+    role = sys.argv[4] if len(sys.argv) > 4 else ""
     logging.getLogger("openmessaging.driver").setLevel(logging.ERROR)  # of acknowledgements that came too late
     signal.signal(signal.SIGTERM, lambda *_: STOP.set())
-    url, chance = f"oms:embedded://{directory}", random.Random(name)
+    url, chance = place if place.startswith("oms:") else f"oms:embedded://{place}", random.Random(name)
     try:
         if face == "asyncio":
-            asyncio.run(tasks(url, name, chance))
+            asyncio.run(tasks(url, name, chance, role))
         else:
-            threads(url, name, chance, drain=drain)
+            threads(url, name, chance, role)
     except Exception as cause:
         failed(cause)
     sys.exit(0)
