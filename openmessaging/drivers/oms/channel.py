@@ -110,6 +110,8 @@ class Channel:
                 except OMSSecurityException as failure:
                     self.forget(each)
                     each.deny(failure)
+            if link.gone is not None:
+                raise ConnectionResetError(f"the connection ended at once: {link.gone}")
         except BaseException:
             link.abort()
             raise

@@ -56,6 +56,8 @@ class Link(Framed):
         self._refused: OMSRuntimeException | None = None
         self.welcome: Welcome = None  # type: ignore[assignment] # there once opened
         self._opened_at = 0.0
+        self.gone: BaseException | None = None
+        """Why nothing comes any more."""
 
     @property
     def _peer(self) -> str:
@@ -66,6 +68,9 @@ class Link(Framed):
     def ask(self, kind: int, answered: Answered, *pieces: bytes) -> int:
         """Send a request, its body perhaps in pieces; its answer goes to `answered`. Returns its number."""
         number = self._last = self._last + 1 if self._last < MAX_REQUEST else 1
+        if self.gone is not None:  # it was lost before its owner took it into use
+            self._loop.call_soon(answered, None, self.gone)
+            return number
         self._asked[number] = answered
         self.tell(kind, number, *pieces)
         return number
@@ -100,6 +105,7 @@ class Link(Framed):
         if reason is None or (self._opened_at and isinstance(reason, OMSSecurityException)):
             # A right that has ended does not undo what was asked before: that goes on with the next connection.
             reason = ConnectionResetError(f"the server hung up: {reason or failure or 'no reason given'}")
+        self.gone = reason
         asked, self._asked = self._asked, {}
         for answered in asked.values():
             answered(None, reason)
