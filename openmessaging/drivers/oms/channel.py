@@ -52,7 +52,7 @@ class Resumed(Protocol):
         ...
 
     def wake(self) -> None:
-        """The server does not let this client in at all: who waits for it asks `Channel.ready`, which says so."""
+        """There is a connection, or the server does not let this client in at all: `Channel.ready` says which."""
         ...
 
 
@@ -121,6 +121,8 @@ class Channel:
         self.hopeful = True
         for number, sending in list(self._sending.items()):
             self._ask(link, number, sending)
+        for resumed in list(self._resumed):
+            resumed.wake()
         self._there.set()
 
     def _lost(self, link: Link, reason: BaseException) -> None:

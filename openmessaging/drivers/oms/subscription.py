@@ -48,7 +48,9 @@ class OmsSubscription:
         self.wake()
 
     def wake(self) -> None:
-        """Look again whether what was told can be confirmed at all."""
+        """There is a connection, or none any more: tell what is to be told, look again whether it can be confirmed."""
+        if self._denied is None:
+            self._tell()
         self._confirmed.set()
 
     async def open(self) -> None:
@@ -62,10 +64,8 @@ class OmsSubscription:
         self.number = await self._channel.now("subscribe", self._spec)
         again, self._unconfirmed = self._unconfirmed, {}
         told = [step for steps in again.values() for step in steps]
-        self._again = set(map(id, told))
+        self._again.update(map(id, told))
         self._steps = told + self._steps
-        if self._steps:
-            self._loop.call_soon(self._tell)
 
     async def fetch(self, max_messages: int, max_bytes: int, wait: float) -> list[Delivery]:
         """Messages as soon as there are any; empty after `wait` seconds."""
@@ -141,6 +141,8 @@ class OmsSubscription:
     def _joined(self, step: Step) -> bool:
         """Acknowledgements of one lease in a row are one step."""
         last = self._steps[-1]
+        if id(last) in self._again:  # it may have been done, this has not
+            return False
         if step.verb != Verb.ACK or last.verb != Verb.ACK or last.lease_id != step.lease_id:
             return False
         if last.offsets is None or step.offsets is None:
@@ -168,6 +170,7 @@ class OmsSubscription:
             self._failed(steps[0], failure)
         for place, refusal in body.failures if body is not None else ():
             self._failed(steps[place], refusal.error())
+        self._again.difference_update(map(id, steps))
         if not self._unconfirmed:
             self._confirmed.set()
 
