@@ -45,7 +45,6 @@ TESTED_WITH = {
     "drivers/oms/driver.py": "drivers/oms/test_channel.py",
     "drivers/oms/link.py": "drivers/oms/test_channel.py",
     "drivers/oms/mailbox.py": "drivers/oms/test_channel.py",
-    "drivers/oms/subscription.py": "drivers/oms/test_channel.py",
     "transport/framed.py": "server/test_connection.py",
     "server/batches.py": "server/test_connection.py",
     "server/requests.py": "server/test_connection.py",

@@ -50,7 +50,8 @@ def test_what_may_have_been_done_takes_nothing_new_with_it(tmp_path: Path, break
         one.ack(delivery.lease_id, [2])
         if breaks:  # nobody flushes: it is told by itself
             while one._unconfirmed or one._steps:
-                await asyncio.sleep(0.01)
+                one._confirmed.clear()
+                await one._confirmed.wait()
         await one.flush()
         assert await settled(driver, "group") == (0, 0)
         for each in (one, other, last):
