@@ -17,7 +17,7 @@ def test_operations_by_name() -> None:
     shown = describe(item(log_entry.Entry(0, (create, log_entry.ReleaseAll(), log_entry.Settle(4)))), names)
     assert [operation["op"] for operation in shown.operations] == ["create-queue", "release-all", "settle"]
     assert (names[7], names[8]) == (("default://orders", 0), ("default://orders", 1))
-    assert list(shown.lines())[2:] == ["  release-all", "  settle lease_id=4"]
+    assert list(shown.lines())[2:] == ["  release-all keep_outside=False", "  settle lease_id=4"]
 
 
 def test_lanes_are_numbered_behind_the_partitions_of_their_queue() -> None:

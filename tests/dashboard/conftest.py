@@ -41,7 +41,7 @@ def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # another module may run a loop of its own, and counts threads
 def browser():
     path = chromium()
     if not BUILT.exists():
@@ -100,7 +100,7 @@ def traffic(url: str, flights: list[Flight], stop: threading.Event) -> None:
                 received.ack()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # another module may run a loop of its own, and counts threads
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     flights = read(None)
     store = f"oms:embedded://{tmp_path_factory.mktemp('dashboard')}/store"
