@@ -1,5 +1,6 @@
 import asyncio
 
+from openmessaging.model.batch import KEYED
 from openmessaging.model.errors import error
 from openmessaging.model.message import Message, Record
 from openmessaging.model.spi import Durability, Placement
@@ -28,7 +29,8 @@ async def test_split_refuses_only_what_is_wrong() -> None:
     assert {partition: part.size for partition, part in parts.items()} == {ANYWHERE: 2, (1, False, None): 4}
     assert refused == [2]
     assert batch.futures[2].exception().field == "partition"
-    assert (parts[1, False, None].keyed, parts[ANYWHERE].keyed, filled(None).keyed) == (True, False, False)
+    batches = parts[1, False, None], parts[ANYWHERE], filled(None)
+    assert [each.attributes for each in batches] == [KEYED, 0, 0]
 
 
 async def test_stored_and_failed_reach_all_that_still_wait() -> None:
