@@ -44,6 +44,7 @@ TESTED_WITH = {
     "drivers/turns.py": "drivers/embedded/test_sender.py",
     "drivers/oms/driver.py": "drivers/oms/test_channel.py",
     "drivers/oms/link.py": "drivers/oms/test_channel.py",
+    "server/http/writing.py": "server/http/test_http2.py",
     "drivers/oms/mailbox.py": "drivers/oms/test_channel.py",
     "transport/framed.py": "server/test_connection.py",
     "server/batches.py": "server/test_connection.py",

@@ -17,6 +17,7 @@ import httptools
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.server.http.problem import logger, problem
 from openmessaging.server.http.request import Body, Request, Response
+from openmessaging.server.http.writing import Writing
 
 if TYPE_CHECKING:
     from openmessaging.server.http.listener import HttpListener
@@ -37,7 +38,7 @@ class _Waiting(NamedTuple):
     keep_alive: bool
 
 
-class Http1(asyncio.Protocol):
+class Http1(Writing):
     """One client."""
 
     def __init__(self, listener: HttpListener) -> None:
@@ -68,7 +69,6 @@ class Http1(asyncio.Protocol):
         self._lingering = False
         self._streaming = False
         self._paused = False
-        self._writable: asyncio.Future[None] | None = None
         self.deadline = 0.0
         """Loop time after which `overdue` is called."""
 
@@ -125,17 +125,8 @@ class Http1(asyncio.Protocol):
         self._ending = True
         return self._task is not None
 
-    def pause_writing(self) -> None:
-        """The client does not read what it was sent."""
-        self._writable = self._loop.create_future()
-        self.deadline = self._loop.time() + self._limits.stalled
-
-    def resume_writing(self) -> None:
-        """It reads again."""
-        if self._writable is not None:
-            self._writable.set_result(None)
-            self._writable = None
-            self.deadline = math.inf if self._task is not None else self._loop.time() + self._limits.idle
+    def _reads_again(self) -> None:
+        self.deadline = math.inf if self._task is not None else self._loop.time() + self._limits.idle
 
     def connection_lost(self, failure: Exception | None) -> None:  # noqa: ARG002 - the interface's
         """The client is gone."""

@@ -18,6 +18,7 @@ from openmessaging.model.errors import error
 from openmessaging.server.http.http1 import MAX_FIELDS, date_now
 from openmessaging.server.http.problem import logger
 from openmessaging.server.http.request import Body, Request, Response
+from openmessaging.server.http.writing import Writing
 
 if TYPE_CHECKING:
     from openmessaging.server.http.listener import HttpListener
@@ -38,7 +39,7 @@ class _Stream:
         """Bytes that came and were not given back to the window."""
 
 
-class Http2(asyncio.Protocol):
+class Http2(Writing):
     """One client, many requests at once."""
 
     def __init__(self, listener: HttpListener, transport: asyncio.Transport) -> None:
@@ -63,7 +64,6 @@ class Http2(asyncio.Protocol):
         self._http.increment_flow_control_window(_WINDOW_BYTES * 4)
         self._streams: dict[int, _Stream] = {}
         self._window = asyncio.Event()
-        self._writable: asyncio.Future[None] | None = None
         self._resets = 0
         self._starved = 0
         """Answers that wait until the client opens its window."""
@@ -90,16 +90,7 @@ class Http2(asyncio.Protocol):
         """The client is gone."""
         return False
 
-    def pause_writing(self) -> None:
-        """The client does not read what it was sent."""
-        self._writable = self._loop.create_future()
-        self.deadline = self._loop.time() + self._limits.stalled
-
-    def resume_writing(self) -> None:
-        """It reads again."""
-        if self._writable is not None:
-            self._writable.set_result(None)
-            self._writable = None
+    def _reads_again(self) -> None:
         self._rest()
 
     def connection_lost(self, failure: Exception | None) -> None:  # noqa: ARG002 - the interface's

@@ -18,6 +18,7 @@ from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.server.http.http1 import head_of
 from openmessaging.server.http.problem import HttpError, logger, problem
 from openmessaging.server.http.request import Request, Response
+from openmessaging.server.http.writing import Writing
 
 if TYPE_CHECKING:
     from openmessaging.server.http.listener import HttpListener
@@ -32,7 +33,7 @@ GOING_AWAY, INVALID, TOO_BIG, FAILED = 1001, 1007, 1009, 1011
 """Codes with which a conversation ends."""
 
 
-class WebSocket(asyncio.Protocol):
+class WebSocket(Writing):
     """One conversation. Handlers use `receive`, `send`, `ready` and `close`; it ends when the handler returns."""
 
     def __init__(self, listener: HttpListener, transport: asyncio.Transport, request: Request) -> None:
@@ -50,7 +51,6 @@ class WebSocket(asyncio.Protocol):
         self._messages: deque[str | bytes] = deque()
         self._unread = 0
         self._more: asyncio.Future[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
         self._accepted = False
         self._closed = False
         self._paused = False
@@ -132,16 +132,7 @@ class WebSocket(asyncio.Protocol):
         """The client sends no more."""
         return False
 
-    def pause_writing(self) -> None:
-        """The client does not read what it was sent."""
-        self._writable = self._loop.create_future()
-        self.deadline = self._loop.time() + self._limits.stalled
-
-    def resume_writing(self) -> None:
-        """It reads again."""
-        if self._writable is not None:
-            self._writable.set_result(None)
-            self._writable = None
+    def _reads_again(self) -> None:
         self.deadline = self._loop.time() + self._limits.idle
 
     def connection_lost(self, failure: Exception | None) -> None:  # noqa: ARG002 - the interface's
