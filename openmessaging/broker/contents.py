@@ -6,13 +6,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from openmessaging.broker.copying import with_own
 from openmessaging.broker.entry import Entry, Generation, Lease, Placed
 from openmessaging.broker.matching import matching_offsets
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.state import State
 from openmessaging.filters import Condition
-from openmessaging.model.batch import ATTRIBUTES_AT, EXPIRES, HOLE, SPARSE, BatchHeader, decode
+from openmessaging.model.batch import ATTRIBUTES_AT, EXPIRES, HOLE, SPARSE, BatchHeader, decode, with_own
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Delivery

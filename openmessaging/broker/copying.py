@@ -6,10 +6,9 @@ What all messages of a batch share becomes each message's own; a batch of such c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from openmessaging.broker.state import Contents
-from openmessaging.model.batch import OWN_IDS, Batch, BatchHeader, encode_own
+from openmessaging.model.batch import Batch, encode_own, with_own
 from openmessaging.model.message import Record
 
 _BATCH_BYTES = 1 << 20
@@ -18,15 +17,6 @@ _BATCH_BYTES = 1 << 20
 def original(contents: Contents, partition_id: int, offset: int) -> Record:
     """A stored message with everything that its batch said about it in its own headers."""
     return with_own(*contents.message(partition_id, offset))
-
-
-def with_own(header: BatchHeader, shared: dict[str, Any], record: Record, position: int) -> Record:
-    """A message at a place in a batch, with everything that the batch says about it in its own headers."""
-    given = {"messageId": header.message_id(position), "bornTimestamp": header.born_ms, **shared}
-    written = record.headers or {}
-    # What a sender wrote over the provider's fields is ignored, unless the broker moved the message before.
-    own: dict[str, Any] = {**given, **written} if header.attributes & OWN_IDS else {**written, **given}
-    return Record(record.data, record.message_key, record.properties, own)
 
 
 def batches(records: Sequence[Record], now_ms: int) -> list[Batch]:

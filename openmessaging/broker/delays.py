@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from openmessaging.broker.copying import batches, original, with_own
+from openmessaging.broker.copying import batches, original
 from openmessaging.broker.draft import Draft, queue_named
 from openmessaging.broker.entry import Entry, Leave, Placed
 from openmessaging.broker.shelf import Shelf
-from openmessaging.model.batch import HEADER, OWN_IDS, BatchHeader, decode
+from openmessaging.model.batch import HEADER, OWN_IDS, BatchHeader, decode, with_own
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Record
 from openmessaging.model.spi import DelayedInfo

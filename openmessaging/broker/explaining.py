@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from openmessaging.broker.copying import with_own
 from openmessaging.broker.draft import queue_named
 from openmessaging.broker.forwarding import changed_record
 from openmessaging.broker.route import StoredRoute, near
 from openmessaging.broker.state import State
 from openmessaging.filters import compile_condition
-from openmessaging.model.batch import decode
+from openmessaging.model.batch import decode, with_own
 from openmessaging.model.message import Record
 from openmessaging.model.routing import KEY, Assign, Explanation, Operator, Sample, Transform, Verdict
 from openmessaging.routing.steps import Seen, Subject, step_of

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from openmessaging.broker.copying import batches, with_own
+from openmessaging.broker.copying import batches
 from openmessaging.broker.draft import Draft
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.state import Contents, State
-from openmessaging.model.batch import HEADER, HOLE, KEYED, SPARSE, Batch, BatchHeader, encode, parse_header
+from openmessaging.model.batch import HEADER, HOLE, KEYED, SPARSE, Batch, BatchHeader, encode, parse_header, with_own
 from openmessaging.model.message import Record, partition_of_key
 from openmessaging.model.routing import Route
 from openmessaging.routing.steps import Subject

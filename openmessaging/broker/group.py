@@ -68,12 +68,7 @@ class Group:
 
     def backoff_ms(self, attempt: int, drawn: float) -> int:
         """How long a message stays away after its `attempt`-th delivery; `drawn` is a random number from 0 to 1."""
-        rule = self.config.backoff
-        try:
-            delay = min(rule.initial * rule.factor ** (attempt - 1), rule.maximum)
-        except OverflowError:
-            delay = rule.maximum
-        return min(int(delay * (1 + rule.jitter * (2 * drawn - 1)) * 1000), MAX_BACKOFF_MS)
+        return min(int(self.config.backoff.delay(attempt, drawn) * 1000), MAX_BACKOFF_MS)
 
     def in_flight(self) -> int:
         """Messages in the hands of consumers."""

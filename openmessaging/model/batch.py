@@ -181,6 +181,15 @@ def encode_own(records: Sequence[Record], now_ms: int) -> Batch:
     )
 
 
+def with_own(header: BatchHeader, shared: dict[str, Any], record: Record, position: int) -> Record:
+    """A message at a place in a batch, with everything that the batch says about it in its own headers."""
+    given = {"messageId": header.message_id(position), "bornTimestamp": header.born_ms, **shared}
+    written = record.headers or {}
+    # What a sender wrote over the provider's fields is ignored, unless the message was moved before.
+    own: dict[str, Any] = {**given, **written} if header.attributes & OWN_IDS else {**written, **given}
+    return Record(record.data, record.message_key, record.properties, own)
+
+
 def parse_header(data: bytes | memoryview, at: int = 0) -> BatchHeader:
     """Read the fixed header at a position of a buffer, checking every length against what is there.
 

@@ -13,17 +13,16 @@ Source: openmessaging-http, first draft; types, encoding and the mark `x-oms-t-`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from struct import Struct
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from openmessaging.model.errors import OMSMessageFormatException, bad_format
 from openmessaging.model.headers import FIELDS, read_field, shown
 from openmessaging.model.json_form import DocumentOrigin, check_version
-from openmessaging.model.key_value import KeyValue, PropertyValue
+from openmessaging.model.key_value import KeyValue
 from openmessaging.model.message import VERSION, Message, Record
 from openmessaging.model.percent import decode, encode_name, encode_value
-from openmessaging.model.value_text import read_binary, read_double, read_long, write_binary, write_double
+from openmessaging.model.value_text import KINDS, read_long, to_text
 
 Fields = Iterable[tuple[str, str]]
 """Fields of a request or an answer: names and values, a byte a character (Latin-1)."""
@@ -44,7 +43,7 @@ def to_headers(message: Message) -> list[tuple[str, str]]:
             fields.append((HEADER + name.lower(), encode_value(str(value))))
     for name, value in message.properties.items():
         encoded = encode_name(name)
-        kind, text = _marked(value)
+        kind, text = to_text(value)
         fields.append((PROPERTY + encoded, encode_value(text)))
         if kind:
             fields.append((TYPE + encoded, kind))
@@ -124,9 +123,9 @@ def _read_properties(texts: dict[str, str], kinds: dict[str, str]) -> KeyValue |
     properties = KeyValue()
     for name, text in texts.items():
         field, kind = _field(PROPERTY, name), kinds.get(name, "string")
-        read = _KINDS.get(kind.lower())
+        read = KINDS.get(kind.lower())
         if read is None:
-            raise bad_format(_field(TYPE, name), f"{shown(kind)} is none of {', '.join(_KINDS)}")
+            raise bad_format(_field(TYPE, name), f"{shown(kind)} is none of {', '.join(KINDS)}")
         try:
             properties[name] = read(text)
         except ValueError as cause:
@@ -138,53 +137,3 @@ def _read_properties(texts: dict[str, str], kinds: dict[str, str]) -> KeyValue |
 
 def _field(part: str, name: str) -> str:
     return part + encode_name(name)
-
-
-def _marked(value: PropertyValue) -> tuple[str, str]:
-    """Type (empty for a String) and text of a property."""
-    if isinstance(value, str):
-        return "", value
-    if isinstance(value, bool):
-        return "boolean", "true" if value else "false"
-    if isinstance(value, int):
-        return "long", str(value)
-    if isinstance(value, float):
-        return "double", write_double(value)
-    return "binary", write_binary(value)
-
-
-def _read_boolean(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError(text)
-    return text == "true"
-
-
-def _read_float(text: str) -> float:
-    try:
-        value: float = _FLOAT.unpack(_FLOAT.pack(read_double(text)))[0]
-    except OverflowError as cause:
-        raise ValueError(text) from cause
-    return value
-
-
-def _integer(bits: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        value = read_long(text)
-        if not -(1 << bits - 1) <= value < 1 << bits - 1:
-            raise ValueError(text)
-        return value
-
-    return read
-
-
-_FLOAT = Struct("<f")
-_KINDS: dict[str, Callable[[str], PropertyValue]] = {
-    "string": str,
-    "boolean": _read_boolean,
-    "short": _integer(16),
-    "integer": _integer(32),
-    "long": _integer(64),
-    "float": _read_float,
-    "double": read_double,
-    "binary": read_binary,
-}

@@ -25,6 +25,9 @@ class Delivery(msgspec.Struct, eq=False):
     lease_id: int = 0
     attempt: int = 1
     deadline_ms: int = 0
+    numbered: bool = True
+    """Whether offsets are the system's. If not, they only tell the messages of a lease apart, and what is known of a
+    message's place and store time stands in its own headers."""
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -17,6 +17,14 @@ class Backoff(msgspec.Struct, frozen=True):
     jitter: float = 0.1
     max_delivery: int = 16
 
+    def delay(self, attempt: int, drawn: float) -> float:
+        """Seconds that a message stays away after its `attempt`-th delivery; `drawn` is a random number from 0 to 1."""
+        try:
+            delay = min(self.initial * self.factor ** (attempt - 1), self.maximum)
+        except OverflowError:
+            delay = self.maximum
+        return delay * (1 + self.jitter * (2 * drawn - 1))
+
 
 class GroupConfig(msgspec.Struct, frozen=True):
     """Settings of a consumer group, stored with it."""

@@ -93,7 +93,7 @@ class OutgoingBatch(msgspec.Struct, gc=False):
 
 
 class Placement(msgspec.Struct, frozen=True, gc=False):
-    """Where a batch was stored: the offset of its first message, the others follow."""
+    """Where a batch was stored: the offset of its first message, the others follow; -1 where a system does not say."""
 
     partition: int
     base_offset: int

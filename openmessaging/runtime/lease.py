@@ -99,11 +99,11 @@ class DeliveryOrigin:
         if name == "partition":
             return self.delivery.partition
         if name == "offset":
-            return self.delivery.base_offset + position
+            return self.delivery.base_offset + position if self.delivery.numbered else None
         if name == "deliveryCount":
             return self.delivery.attempt if self.delivery.lease_id else None
         if name == "storeTimestamp":
-            return self.delivery.store_ms
+            return self.delivery.store_ms or None
         if name == "bornTimestamp":
             return self._header.born_ms
         return self._shared.get(name)

@@ -49,7 +49,7 @@ class SentOrigin(msgspec.Struct, gc=False, eq=False):
         if name == "partition":
             return self.placement.partition
         if name == "offset":
-            return self.placement.base_offset + position
+            return self.placement.base_offset + position if self.placement.base_offset >= 0 else None
         if name == "storeTimestamp":
             return self.placement.store_ms
         return None
@@ -79,8 +79,9 @@ class SendResult(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     @property
     def offset(self) -> int:
-        """Its offset in the partition."""
-        return self.origin.placement.base_offset + self.position
+        """Its offset in the partition; -1 where the system does not say."""
+        base = self.origin.placement.base_offset
+        return base + self.position if base >= 0 else -1
 
     @property
     def store_timestamp(self) -> int:

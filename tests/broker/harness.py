@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from openmessaging.broker.copying import with_own
 from openmessaging.broker.draft import Limits
 from openmessaging.broker.engine import Engine
 from openmessaging.broker.entry import Entry, Lease, Settle, decode, encode
@@ -16,6 +15,7 @@ from openmessaging.broker.group import Group
 from openmessaging.broker.partition import Partition
 from openmessaging.filters import Condition
 from openmessaging.model import batch as batches
+from openmessaging.model.batch import with_own
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Backoff, GroupConfig, OutgoingBatch

@@ -1,7 +1,7 @@
 from typing import Any
 
-from openmessaging.broker.copying import batches, with_own
-from openmessaging.model.batch import EXPIRES, KEYED, OWN_IDS, BatchHeader, decode
+from openmessaging.broker.copying import batches
+from openmessaging.model.batch import EXPIRES, KEYED, OWN_IDS, BatchHeader, decode, with_own
 from openmessaging.model.message import Record
 
 

@@ -1,0 +1,143 @@
+"""A messaging system run as processes of this machine, in a directory and on ports of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+
+class Missing(Exception):
+    """A system cannot be had on this machine; the text says what to install."""
+
+
+class Server(ABC):
+    """One system: `start`, `url`, `stop`; `kill` and `start` again keep its data. Use it as a context.
+
+    Everything it writes is under `folder` (None: a temporary directory, deleted at the end).
+    """
+
+    name: ClassVar[str]
+    """Also the driver of its URL."""
+    ready_within: ClassVar[float] = 30.0
+    """Seconds until it must answer."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix=f"oms-{self.name}-")
+        self.folder = folder or Path(self._temporary.name if self._temporary else "")
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        """The access point's URL."""
+        return f"oms:{self.name}://127.0.0.1:{self.port}/local"
+
+    @abstractmethod
+    def launch(self) -> None:
+        """Write the configuration and start the processes (`spawn`). Raises Missing."""
+
+    @abstractmethod
+    def answers(self) -> bool:
+        """Whether it serves clients by now; an OSError counts as no."""
+
+    def start(self) -> Self:
+        """Start it and wait until it answers. Raises Missing; TimeoutError with the end of its log."""
+        self.launch()
+        deadline = time.monotonic() + self.ready_within
+        while not self._answers():
+            dead = [process for process in self.processes if process.poll() is not None]
+            if dead or time.monotonic() > deadline:
+                self.kill()
+                what = f"ended with {dead[0].returncode}" if dead else f"did not answer in {self.ready_within:g} s"
+                raise TimeoutError(f"{self.name} {what}: {self.log_tail()}")
+            time.sleep(0.05)
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            return self.answers()
+        except OSError:
+            return False
+
+    def spawn(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        """Start a process in the folder, its output in `<folder>/log`."""
+        with (self.folder / "log").open("ab") as log:
+            self.processes.append(
+                subprocess.Popen(  # noqa: S603 - commands of ours
+                    command,
+                    cwd=self.folder,
+                    env={**os.environ, **(environment or {})},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            )
+
+    def stop(self) -> None:
+        """End it in its own way: SIGTERM, then, after ten seconds, SIGKILL."""
+        self._signal(signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        for process in self.processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(deadline - time.monotonic(), 0.1))
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self._signal(signal.SIGKILL)
+        for process in self.processes:
+            process.wait()
+        self.processes.clear()
+
+    def pause(self) -> None:
+        """Let it hang (SIGSTOP) until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self.processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+
+    def log_tail(self) -> str:
+        """The last lines of what it wrote."""
+        log = self.folder / "log"
+        return log.read_text(errors="replace")[-2000:] if log.exists() else "it wrote nothing"
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+
+def free_port() -> int:
+    """A port of the loopback address that nothing uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listens(port: int) -> bool:
+    """Whether something accepts connections at a port of the loopback address."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 0.5):
+            return True
+    except OSError:
+        return False
