@@ -25,6 +25,8 @@ from openmessaging.model.spi import Delivery, SubscriptionSpec
 DEAD_LETTER = "dead-letter."
 """First characters of the properties that a dead letter gains."""
 _REASON_CHARACTERS = 1_000
+_FIRST_NUMBER = -(1 << 62)
+"""Messages under leases are numbered from here, below every offset: these numbers are nobody else's."""
 
 
 class Received(msgspec.Struct, eq=False):
@@ -100,7 +102,8 @@ class ForeignSubscription:
         self._pulling: asyncio.Task[Sequence[Received]] | None = None
         self._ready: deque[Received] = deque()
         self._leases: dict[int, _Lease] = {}
-        self._next_lease = self._next_number = 1
+        self._next_lease = 1
+        self._next_number = _FIRST_NUMBER
         self._steps: list[_Step] = []
         self._settling: asyncio.Task[None] | None = None
         self._failure: OMSRuntimeException | None = None
@@ -154,7 +157,6 @@ class ForeignSubscription:
                         lease_id=lease_id,
                         attempt=message.attempt,
                         deadline_ms=now_ms + int(self._spec.config.invisible_time * 1000),
-                        numbered=False,
                     )
                 )
                 begin = at

@@ -17,7 +17,8 @@ class Delivery(msgspec.Struct, eq=False):
     destination: str
     partition: int
     base_offset: int
-    """Offset of the batch's first message (place 0, not place `first`)."""
+    """Offset of the batch's first message (place 0, not place `first`). Offsets below 0 are not the system's: they only
+    tell the messages of a lease apart, and what is known of a message's place stands in its own headers."""
     store_ms: int
     data: bytes
     first: int
@@ -25,9 +26,6 @@ class Delivery(msgspec.Struct, eq=False):
     lease_id: int = 0
     attempt: int = 1
     deadline_ms: int = 0
-    numbered: bool = True
-    """Whether offsets are the system's. If not, they only tell the messages of a lease apart, and what is known of a
-    message's place and store time stands in its own headers."""
 
 
 class Refused(msgspec.Struct, frozen=True):

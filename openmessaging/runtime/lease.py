@@ -99,7 +99,8 @@ class DeliveryOrigin:
         if name == "partition":
             return self.delivery.partition
         if name == "offset":
-            return self.delivery.base_offset + position if self.delivery.numbered else None
+            offset = self.delivery.base_offset + position
+            return offset if offset >= 0 else None
         if name == "deliveryCount":
             return self.delivery.attempt if self.delivery.lease_id else None
         if name == "storeTimestamp":

@@ -90,7 +90,7 @@ def test_a_batch_gives_its_messages_with_ids_and_times() -> None:
 @pytest.mark.parametrize("known", [{}, {"offset": 17, "storeTimestamp": 99}])
 def test_a_delivery_says_what_the_system_says_and_no_more(known: dict[str, int]) -> None:
     record = Record(b"a", None, None, {"messageId": "m", "bornTimestamp": 1, **known})
-    delivery = packed("default://q", [record], 50, base_offset=3, lease_id=1, attempt=2, numbered=False)
+    delivery = packed("default://q", [record], 50, base_offset=-3, lease_id=1, attempt=2)
     origin = DeliveryOrigin(delivery)
     assert origin.header("messageId", 0) == "m"
     assert origin.header("offset", 0) is None
