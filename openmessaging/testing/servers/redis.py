@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
+from collections.abc import Mapping
 from typing import ClassVar
 
-from openmessaging.testing.servers.server import Missing, Server
+from openmessaging.testing.servers.server import Server
 
 
 class Redis(Server):
     """One node with an append-only file."""
 
     name: ClassVar[str] = "redis"
+    programs: ClassVar[Mapping[str, str]] = {"redis-server": "apt-get install redis-server"}
 
     def launch(self) -> None:
         """Start it."""
-        program = shutil.which("redis-server")
-        if program is None:
-            raise Missing("redis-server is not installed; try `apt-get install redis-server`")
         always = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
         place = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
-        self.spawn([program, *place, *always])
+        self.spawn([self.program("redis-server"), *place, *always])
 
     def answers(self) -> bool:
         """Whether it says PONG."""

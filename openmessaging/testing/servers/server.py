@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
@@ -26,7 +28,12 @@ class Server(ABC):
     """
 
     name: ClassVar[str]
-    """Also the driver of its URL."""
+    driver: ClassVar[str] = ""
+    """Of its URL, where it is not the name."""
+    programs: ClassVar[Mapping[str, str]] = {}
+    """What it needs installed, with the command that installs it."""
+    places: ClassVar[list[str]] = []
+    """Where to look for programs before the path."""
     ready_within: ClassVar[float] = 30.0
     """Seconds until it must answer."""
 
@@ -39,11 +46,29 @@ class Server(ABC):
     @property
     def url(self) -> str:
         """The access point's URL."""
-        return f"oms:{self.name}://127.0.0.1:{self.port}/local"
+        return f"oms:{self.driver or self.name}://127.0.0.1:{self.port}/local"
+
+    @classmethod
+    def program(cls, name: str) -> str:
+        """The path of a program that it needs. Raises Missing, which says how to install it.
+
+        Packages of Python bring programs along; those of Debian put servers where only root's path leads.
+        """
+        places = [*cls.places, str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin"]
+        found = shutil.which(name, path=os.pathsep.join(places))
+        if found is None:
+            raise Missing(f"{name} is not installed; try `{cls.programs[name]}`")
+        return found
+
+    @classmethod
+    def require(cls) -> None:
+        """Look whether it can be had on this machine. Raises Missing."""
+        for name in cls.programs:
+            cls.program(name)
 
     @abstractmethod
     def launch(self) -> None:
-        """Write the configuration and start the processes (`spawn`). Raises Missing."""
+        """Write the configuration and start the processes (`spawn`)."""
 
     @abstractmethod
     def answers(self) -> bool:
@@ -51,6 +76,7 @@ class Server(ABC):
 
     def start(self) -> Self:
         """Start it and wait until it answers. Raises Missing; TimeoutError with the end of its log."""
+        self.require()
         self.launch()
         deadline = time.monotonic() + self.ready_within
         while not self._answers():
