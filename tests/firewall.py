@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 class Between:
     """A proxy that passes bytes on. With `chance`, it tears connections after a number of bytes, drawn anew for each;
-    without `websockets`, it answers requests for one with 403."""
+    without `websockets`, it answers requests for one with 403. What it `loses` is not passed on."""
 
     def __init__(self, port: int, chance: random.Random | None = None, *, websockets: bool = True) -> None:
         self.target = port
@@ -18,6 +18,7 @@ class Between:
         self.websockets = websockets
         self.writers: set[asyncio.StreamWriter] = set()
         self.torn = self.refused = 0
+        self.loses_requests = self.loses_answers = False
 
     async def __aenter__(self) -> "Between":
         self.server = await asyncio.start_server(self.pass_on, "127.0.0.1", 0)
@@ -49,8 +50,9 @@ class Between:
                         break
                     part = data[:left]
                     left -= len(part)
-                    sink.write(part)
-                    await sink.drain()
+                    if not (self.loses_answers if sink is writer else self.loses_requests):
+                        sink.write(part)
+                        await sink.drain()
                     if left <= 0:
                         self.torn += 1
                         break

@@ -49,7 +49,8 @@ class Subscription(Protocol):
         ...
 
     async def flush(self) -> None:
-        """Return when every settlement made so far is durable."""
+        """Return when every settlement made so far is durable. Raises 1418, once, naming those of which it turned out
+        later that they came too late, where `ack` could not know."""
         ...
 
     async def close(self) -> None:

@@ -1,7 +1,9 @@
 """A consumer's hold on a group over the network.
 
 Settlements are told in one frame per turn of the loop and not waited for; those that the server has not confirmed go
-again with the next connection. One that came too late is logged: the message comes again.
+again with the next connection. One that came too late is logged, for the message comes again, and the next `flush`
+raises it. One that is refused when it goes again had been done, if its lease has not expired; else it came too late, or
+may have.
 """
 
 from __future__ import annotations
@@ -16,13 +18,19 @@ import msgspec
 
 from openmessaging.drivers.oms.channel import Channel, in_doubt
 from openmessaging.drivers.oms.link import settle
-from openmessaging.model.errors import OMSRuntimeException, OMSSecurityException
+from openmessaging.model.errors import OMSRuntimeException, OMSSecurityException, error
 from openmessaging.model.replay import Delivery, Refused
 from openmessaging.model.spi import SubscriptionSpec
 from openmessaging.wire import Delivered, Fetch, Kind, Settle, Settled, Verb
 from openmessaging.wire.bodies import Step
 
 logger = logging.getLogger("openmessaging.driver")
+NAMED = 5
+"""Settlements that an error names, at most."""
+MARGIN_MS = 1_000
+"""How far what is known of the server's clock may be behind it."""
+MANY_LEASES = 10_000
+"""Leases of which the end is remembered, before those that are over are forgotten."""
 
 
 class OmsSubscription:
@@ -36,6 +44,12 @@ class OmsSubscription:
         """What the server calls it, on the connection of now."""
         self._steps: list[Step] = []
         self._unconfirmed: dict[int, list[Step]] = {}
+        self._deadlines: dict[int, int] = {}
+        """When leases end, ms by the server's clock, as far as it has confirmed that."""
+        self._late: list[Step] = []
+        """What came too late, to be told by the next `flush`."""
+        self._flushing: list[list[Step]] = []
+        """The same of those that are waiting."""
         self._again: set[int] = set()
         """Steps (`id`) that go again: they may have been done."""
         self._last = 0
@@ -85,7 +99,7 @@ class OmsSubscription:
             future: asyncio.Future[Delivered] = self._loop.create_future()
             number = link.ask(Kind.FETCH, partial(self._fetched, future), body)
             try:
-                return (await future).deliveries
+                return self._leased((await future).deliveries)
             except asyncio.CancelledError:
                 if future.cancelled():
                     link.tell(Kind.CANCEL, number)
@@ -94,6 +108,20 @@ class OmsSubscription:
                 raise
             except ConnectionError:
                 continue
+
+    def _leased(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Remember until when they are leased: what is not known counts as over."""
+        deadlines = self._deadlines
+        for each in deliveries:
+            deadlines[each.lease_id] = each.deadline_ms
+        if len(deadlines) > MANY_LEASES:
+            now = self._server_ms()
+            self._deadlines = {lease: deadline for lease, deadline in deadlines.items() if deadline > now}
+        return deliveries
+
+    def _server_ms(self) -> int:
+        link = self._channel.link or self._channel.leaving
+        return link.server_ms() if link is not None else 0
 
     def _fetched(
         self, future: asyncio.Future[Delivered], body: Delivered | None, failure: BaseException | None
@@ -128,8 +156,7 @@ class OmsSubscription:
     def extend(self, lease_id: int, invisible_time: float) -> int:
         """Let a lease last longer; returns its new deadline in ms, by the server's clock as far as it is known."""
         self._step(Step(Verb.EXTEND, lease_id, None, invisible_time))
-        link = self._channel.link
-        return (link.server_ms() if link is not None else 0) + int(invisible_time * 1000)
+        return self._server_ms() + int(invisible_time * 1000)
 
     def _step(self, step: Step) -> None:
         if not self._steps:
@@ -158,9 +185,10 @@ class OmsSubscription:
         self._last += 1
         number = self._last
         self._unconfirmed[number] = steps
-        link.ask(Kind.SETTLE, partial(self._settled, number), Settle(self.number, steps).encoded())
+        settled = partial(self._settled, number, link.server_ms())
+        link.ask(Kind.SETTLE, settled, Settle(self.number, steps).encoded())
 
-    def _settled(self, number: int, body: Settled | None, failure: BaseException | None) -> None:
+    def _settled(self, number: int, told_ms: int, body: Settled | None, failure: BaseException | None) -> None:
         if isinstance(failure, ConnectionError):
             return
         steps = self._unconfirmed.pop(number, None)
@@ -168,16 +196,27 @@ class OmsSubscription:
             return
         if isinstance(failure, OMSRuntimeException):
             self._failed(steps[0], failure)
-        for place, refusal in body.failures if body is not None else ():
-            self._failed(steps[place], refusal.error())
+        refused = dict(body.failures) if body is not None else {}
+        for place, step in enumerate(steps):
+            if place in refused:
+                self._failed(step, refused[place].error())
+            elif step.verb == Verb.EXTEND and step.seconds is not None:
+                self._deadlines[step.lease_id] = told_ms + int(step.seconds * 1000)
+            if step.offsets is None and step.verb != Verb.EXTEND:
+                self._deadlines.pop(step.lease_id, None)
         self._again.difference_update(map(id, steps))
         if not self._unconfirmed:
             self._confirmed.set()
 
     def _failed(self, step: Step, failure: OMSRuntimeException) -> None:
-        if step.verb == Verb.RELEASE or id(step) in self._again:
-            return  # it came back by itself already, or was settled before the connection broke
+        if step.verb == Verb.RELEASE:
+            return  # it came back by itself already
+        if id(step) in self._again and self._server_ms() + MARGIN_MS < self._deadlines.get(step.lease_id, 0):
+            return  # the lease goes on, so it was settled before the connection broke
         logger.warning("lease %d of group %s: %s", step.lease_id, self._spec.group, failure)
+        if step.verb in (Verb.ACK, Verb.REJECT):
+            for late in self._flushing or (self._late,):
+                late.append(step)
 
     async def move(
         self, lease_id: int, offsets: Sequence[int] | None, target: str | None, max_redrives: int
@@ -192,17 +231,26 @@ class OmsSubscription:
 
     async def flush(self) -> None:
         """Return when every settlement made so far is durable. Who is not let in any more, and has nothing to tell but
-        what comes back by itself, is not held up."""
+        what comes back by itself, is not held up.
+
+        Raises OMSRuntimeException 1418, once, when acknowledgements came too late: it names them.
+        """
+        late, self._late = self._late, []
+        self._flushing.append(late)
         try:
             while True:
                 await self._all_told()
                 with contextlib.suppress(ConnectionError):  # else it is told again, and asked again
                     await self._channel.own("flush", self.number)
-                    return
+                    break
         except OMSSecurityException:
             steps = [*self._steps, *(step for told in self._unconfirmed.values() for step in told)]
             if any(step.verb != Verb.RELEASE for step in steps):
                 raise
+        finally:
+            self._flushing = [each for each in self._flushing if each is not late]
+        if late:
+            raise too_late(self._spec, late)
 
     def _check_denied(self) -> None:
         if self._denied is not None:
@@ -229,3 +277,15 @@ class OmsSubscription:
 def listed(offsets: Sequence[int] | None) -> list[int] | None:
     """Offsets as they travel."""
     return None if offsets is None else list(offsets)
+
+
+def too_late(spec: SubscriptionSpec, steps: Sequence[Step]) -> OMSRuntimeException:
+    """What to raise for settlements of which the lease was over."""
+    named = [
+        f"lease {step.lease_id}" + (f", offsets {', '.join(map(str, step.offsets))}" if step.offsets else "")
+        for step in steps[:NAMED]
+    ]
+    more = f"; {len(steps) - NAMED} more" if len(steps) > NAMED else ""
+    text = f"{spec.destination}, group {spec.group}: too late for {'; '.join(named)}{more}"
+    step = "Expect these messages again; settle within the invisible time, or extend it"
+    return error(1418, text, next_step=step, field="receipt")

@@ -17,7 +17,7 @@ from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.aio.primitives import Fetching, Lock, Periodic, Subscription
 from openmessaging.runtime.aio.received import ReceivedMessage, by_lease, received
-from openmessaging.runtime.aio.settling import settle_first
+from openmessaging.runtime.aio.settling import let_go, settle_first
 from openmessaging.runtime.lease import DeliveryOrigin, Lease, leased, offsets_of
 
 MAX_BYTES = 8 << 20
@@ -89,8 +89,7 @@ class Intake:
         for lease, delivery in landed:
             lease.release(offsets_of(delivery))
         self._fetch.interrupt()
-        await subscription.flush()
-        await subscription.close()
+        await let_go(subscription)
 
     async def close(self) -> None:
         """Give everything back and let go; waiting receivers get None."""

@@ -161,7 +161,11 @@ class PullConsumer(Consumer):
             self._settler(receipt).extend(receipt.lease_id, seconds)
 
     async def flush(self) -> None:
-        """Return when every acknowledgement made so far is durable. Raises OMSRuntimeException 1503 outside STARTED."""
+        """Return when every acknowledgement made so far is durable.
+
+        Raises OMSRuntimeException 1503 outside STARTED; 1418, naming them, when some came too late: over a network
+        `ack` does not wait for the answer, and a connection may break for longer than a lease lasts.
+        """
         self._require_started()
         await self._intake.flush()
 

@@ -19,7 +19,7 @@ from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.aio.primitives import Event, Fetching, Periodic, Subscription, Task, call, sleep
 from openmessaging.runtime.aio.received import ReceivedMessage, by_lease, received
-from openmessaging.runtime.aio.settling import settle_first
+from openmessaging.runtime.aio.settling import let_go, settle_first
 from openmessaging.runtime.context import ListenerContext
 from openmessaging.runtime.interceptor import InterceptContext, around, logger, run_post, run_pre
 from openmessaging.runtime.lease import Lease, leased
@@ -262,8 +262,7 @@ class Pump:
             left = [message for unit, _ in self._working.values() for message in unit]
         give_back(left)
         self._keeper.stop()
-        await self._subscription.flush()
-        await self._subscription.close()
+        await let_go(self._subscription)
 
 
 def give_back(messages: Sequence[ReceivedMessage]) -> None:

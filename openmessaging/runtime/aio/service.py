@@ -30,6 +30,7 @@ from openmessaging.runtime.aio.primitives import (
     call,
     settled,
 )
+from openmessaging.runtime.aio.settling import let_go
 from openmessaging.runtime.aio.staff import Job, Staff
 from openmessaging.runtime.aio.waits import Interrupted, Interruptible, as_stream, end_stream, in_scope
 from openmessaging.runtime.interceptor import (
@@ -319,8 +320,7 @@ class ServiceEndpoint(Service):
         await staff.dismiss()
         self._keeper.stop()
         await call(self._mailboxes.close_mailbox, self.address)
-        await self._subscription.flush()
-        await self._subscription.close()
+        await let_go(self._subscription)
 
 
 def _nothing() -> None:

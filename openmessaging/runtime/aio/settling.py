@@ -20,7 +20,8 @@ async def settle_first(messages: Sequence[ReceivedMessage]) -> list[ReceivedMess
     """Settle those of qos 1 and return when that is on disk: the messages to be handed out, without those of which the
     lease is over, for another may have them. When it fails nobody gets any: the others go back uncounted.
 
-    Raises OMSRuntimeException 1501 when it cannot be made durable.
+    Raises OMSRuntimeException 1501 when it cannot be made durable, 1418 when it was found out afterwards that a lease
+    was over.
     """
     once = [message for message in messages if is_at_most_once(message.record)]
     lost: set[Lease] = set()
@@ -54,3 +55,14 @@ async def settle_deliveries(subscription: Subscription, deliveries: Sequence[Del
         ]
         if len(await settle_first(messages)) < len(messages):
             raise error(1418, "a lease ended before its messages could be settled", next_step="Receive again")
+
+
+async def let_go(subscription: Subscription) -> None:
+    """End a hold on a group once all its settlements are durable; those that came too late are in the log by now."""
+    try:
+        await subscription.flush()
+    except OMSRuntimeException as failure:
+        if failure.code != 1418:
+            raise
+    finally:
+        await subscription.close()

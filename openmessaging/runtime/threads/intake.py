@@ -19,7 +19,7 @@ from openmessaging.model.spi import Delivery
 from openmessaging.runtime.lease import DeliveryOrigin, Lease, leased, offsets_of
 from openmessaging.runtime.threads.primitives import Fetching, Lock, Periodic, Subscription
 from openmessaging.runtime.threads.received import ReceivedMessage, by_lease, received
-from openmessaging.runtime.threads.settling import settle_first
+from openmessaging.runtime.threads.settling import let_go, settle_first
 
 MAX_BYTES = 8 << 20
 """Most bytes of one fetch."""
@@ -90,8 +90,7 @@ class Intake:
         for lease, delivery in landed:
             lease.release(offsets_of(delivery))
         self._fetch.interrupt()
-        subscription.flush()
-        subscription.close()
+        let_go(subscription)
 
     def close(self) -> None:
         """Give everything back and let go; waiting receivers get None."""

@@ -23,7 +23,7 @@ from openmessaging.runtime.interceptor import InterceptContext, around, logger, 
 from openmessaging.runtime.lease import Lease, leased
 from openmessaging.runtime.threads.primitives import Event, Fetching, Periodic, Subscription, Task, call, sleep
 from openmessaging.runtime.threads.received import ReceivedMessage, by_lease, received
-from openmessaging.runtime.threads.settling import settle_first
+from openmessaging.runtime.threads.settling import let_go, settle_first
 from openmessaging.runtime.verdict import Reject, Retry
 
 if TYPE_CHECKING:
@@ -263,8 +263,7 @@ class Pump:
             left = [message for unit, _ in self._working.values() for message in unit]
         give_back(left)
         self._keeper.stop()
-        self._subscription.flush()
-        self._subscription.close()
+        let_go(self._subscription)
 
 
 def give_back(messages: Sequence[ReceivedMessage]) -> None:

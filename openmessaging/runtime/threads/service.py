@@ -43,6 +43,7 @@ from openmessaging.runtime.threads.primitives import (
     call,
     settled,
 )
+from openmessaging.runtime.threads.settling import let_go
 from openmessaging.runtime.threads.staff import Job, Staff
 from openmessaging.runtime.threads.waits import Interrupted, Interruptible, as_stream, end_stream, in_scope
 
@@ -320,8 +321,7 @@ class ServiceEndpoint(Service):
         staff.dismiss()
         self._keeper.stop()
         call(self._mailboxes.close_mailbox, self.address)
-        self._subscription.flush()
-        self._subscription.close()
+        let_go(self._subscription)
 
 
 def _nothing() -> None:
