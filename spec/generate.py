@@ -331,12 +331,107 @@ def conversation() -> Iterable[dict[str, Any]]:
         yield {"from": sender, "kind": kind, "request": request, "bytes": (head + data).hex()}
 
 
+def native_name(name: str, partition: int | None, allowed: str) -> str:
+    """A queue's name in a system, as `mappings/README.md` says."""
+    plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-" + allowed
+
+    def written(text: str) -> str:
+        marks = (
+            mark if mark in plain and text[at : at + 2] != "__" else "".join(f"__{byte:02x}" for byte in mark.encode())
+            for at, mark in enumerate(text)
+        )
+        return "".join(marks)
+
+    namespace, queue = name.split("://")
+    front = "" if namespace == "default" else written(namespace) + "__-"
+    return front + written(queue) + ("" if partition is None else f"__p{partition}")
+
+
+def fields_of(properties: dict[str, Any], headers: dict[str, Any]) -> list[list[str]]:
+    """A message's properties and headers as fields, as `mappings/README.md` says."""
+    fields = [[f"oms-{name}", str(value)] for name, value in headers.items()]
+    kinds = []
+    for name, value in properties.items():
+        kind, text = "", value
+        if isinstance(value, bool):
+            kind, text = "boolean", str(value).lower()
+        elif isinstance(value, int):
+            kind, text = "long", str(value)
+        elif isinstance(value, float):
+            special = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+            kind, text = "double", special.get(repr(value), repr(value))
+        elif isinstance(value, bytes):
+            kind, text = "binary", base64.b64encode(value).decode()
+        fields.append([f"oms-p-{name}" if name.startswith("oms-") else name, text])
+        if kind:
+            escaped = (
+                chr(byte) if 0x20 < byte < 0x7F and byte not in b'"%,=' else f"%{byte:02X}" for byte in name.encode()
+            )
+            kinds.append(f"{''.join(escaped)}={kind}")
+    return [*fields, ["oms-types", ",".join(kinds)]] if kinds else fields
+
+
+def mappings() -> dict[str, Any]:
+    """Names of queues and fields of messages in other systems."""
+    names = [
+        ("default://orders", None, ""), ("default://orders", 3, ""), ("sales://orders", None, ""),
+        ("sales://orders", 12, ""), ("default://orders.eu", None, ""), ("default://orders.eu", None, "."),
+        ("default://a b", None, ""), ("default://a__b", None, ""), ("default://a___b", None, ""),
+        ("default://_", None, ""), ("default://größe", None, ""), ("a_b://c-d", 0, ""),
+        ("default://orders.g.dead-letter", None, "."),
+    ]  # fmt: skip
+    messages: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+        ("nothing", {}, {}),
+        ("an id and times", {}, {"messageId": "0" * 32, "bornTimestamp": BORN, "bornHost": "h:1", "priority": 7}),
+        ("times to come", {}, {"delayTime": 5000, "expireTime": BORN + 60_000, "correlationId": "größe, a=b"}),
+        ("a property of each type", {"s": "größe", "b": True, "i": -(1 << 63), "d": 2.5, "x": b"\x00\xff"}, {}),
+        ("numbers that are none", {"n": float("nan"), "i": float("inf"), "m": float("-inf"), "z": -0.0}, {}),
+        ("an empty text", {"s": ""}, {}),
+        ("names like ours", {"oms-x": "y", "oms-types": "a=long", "oms-p-a": 1}, {"messageId": "1"}),
+        ("names with marks", {"a=b,c d%": 1, "größe": False, 'q"': b""}, {}),
+    ]
+    foreign: list[tuple[str, list[tuple[str, bytes]], dict[str, Any], dict[str, Any]]] = [
+        ("another program's", [("a", b"1"), ("b", b"\xff")], {"a": "1", "b": b"\xff"}, {}),
+        ("a header that is none of ours", [("oms-odd", b"1")], {"oms-odd": "1"}, {}),
+        ("a number that is none", [("oms-priority", b"high")], {"oms-priority": "high"}, {}),
+        ("a type that does not fit", [("n", b"many"), ("oms-types", b"n=long")], {"n": "many"}, {}),
+        ("a type that is not known", [("n", b"1"), ("oms-types", b"n=decimal")], {"n": "1"}, {}),
+        ("a type of nothing", [("oms-types", b"n=long,,=,x")], {}, {}),
+    ]
+    return {
+        "names": [
+            {"queue": name, "partition": partition, "allowed": allowed, "native": native_name(name, partition, allowed)}
+            for name, partition, allowed in names
+        ],
+        "not_ours": ["a.b", "a__2", "__zz", "a__C3", "x__ff", "a__p", "__-a", ""],
+        "messages": [
+            {
+                "name": name,
+                "properties": {key: tagged(value) for key, value in properties.items()},
+                "headers": headers,
+                "fields": fields_of(properties, headers),
+            }
+            for name, properties, headers in messages
+        ],
+        "foreign": [
+            {
+                "name": name,
+                "fields": [[key, value.hex()] for key, value in fields],
+                "properties": {key: tagged(value) for key, value in properties.items()},
+                "headers": headers,
+            }
+            for name, fields, properties, headers in foreign
+        ],
+    }
+
+
 def files() -> dict[str, str]:
     """The text of each generated file by its name."""
     contents = {
         "batches.json": {"valid": list(valid_batches()), "invalid": list(invalid_batches())},
         "ids.json": ids(),
         "key_values.json": key_values(),
+        "mappings.json": mappings(),
         "protocol.json": list(conversation()),
     }
     return {name: json.dumps(content, indent=1) + "\n" for name, content in contents.items()}

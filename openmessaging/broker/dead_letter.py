@@ -14,15 +14,10 @@ from openmessaging.broker.draft import Draft
 from openmessaging.broker.lease import HeldLease
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.state import Contents
+from openmessaging.model.dead_letter import PREFIX, REDRIVES, gained
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
 from openmessaging.model.replay import Refused
-
-PREFIX = "dead-letter."
-"""First characters of the properties that a dead letter gains."""
-REDRIVES = f"{PREFIX}redrives"
-"""Property that counts how often a message was sent back."""
-_REASON_CHARACTERS = 1_000
 
 
 def bury(
@@ -33,20 +28,21 @@ def bury(
     Returns the error when they cannot be read; the draft is then as before.
     """
     partition = lease.cursor.partition
-    facts = {
-        f"{PREFIX}reason": reason[:_REASON_CHARACTERS],
-        f"{PREFIX}queue": lease.group.queue.name,
-        f"{PREFIX}group": lease.group.name,
-        f"{PREFIX}partition": partition.number,
-        f"{PREFIX}delivery-count": lease.attempt,
-        f"{PREFIX}time": draft.now_ms,
-    }
     records: list[Record] = []
     try:
         for start, end in spans:
             for offset in _offsets(contents, partition, start, end):
                 record = original(contents, partition.id, offset)
-                record.properties = {**(record.properties or {}), **facts, f"{PREFIX}offset": offset}
+                facts = gained(
+                    reason,
+                    lease.group.queue.name,
+                    lease.group.name,
+                    partition.number,
+                    lease.attempt,
+                    draft.now_ms,
+                    offset,
+                )
+                record.properties = {**(record.properties or {}), **facts}
                 records.append(record)
     except OMSRuntimeException as cause:
         return cause

@@ -9,6 +9,7 @@ from openmessaging.broker.cursor import Cursor
 from openmessaging.broker.partition import Partition
 from openmessaging.broker.priority import Turns
 from openmessaging.filters import Condition, compile_condition
+from openmessaging.model.dead_letter import queue_of
 from openmessaging.model.spi import GroupConfig
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Group:
     @property
     def dead_letter_queue(self) -> str:
         """Full name of the queue that gets what failed too often."""
-        return f"{self.queue.name}.{self.name}.dead-letter"
+        return queue_of(self.queue.name, self.name)
 
     def backoff_ms(self, attempt: int, drawn: float) -> int:
         """How long a message stays away after its `attempt`-th delivery; `drawn` is a random number from 0 to 1."""

@@ -18,13 +18,11 @@ from typing import Any, Protocol
 import msgspec
 
 from openmessaging.drivers.mapping import packed
+from openmessaging.model import dead_letter
 from openmessaging.model.errors import OMSRuntimeException, error, unsupported
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Delivery, SubscriptionSpec
 
-DEAD_LETTER = "dead-letter."
-"""First characters of the properties that a dead letter gains."""
-_REASON_CHARACTERS = 1_000
 _FIRST_NUMBER = -(1 << 62)
 """Messages under leases are numbered from here, below every offset: these numbers are nobody else's."""
 
@@ -262,22 +260,19 @@ class ForeignSubscription:
     @property
     def dead_letter_queue(self) -> str:
         """Full name of the queue that gets what failed too often."""
-        return f"{self._spec.destination}.{self._spec.group}.dead-letter"
+        return dead_letter.queue_of(self._spec.destination, self._spec.group)
 
     def _dead(self, message: Received, reason: str) -> Record:
         record = message.record
-        facts = {
-            "reason": reason[:_REASON_CHARACTERS],
-            "queue": self._spec.destination,
-            "group": self._spec.group,
-            "partition": message.partition,
-            "delivery-count": message.attempt,
-            "time": time.time_ns() // 1_000_000,
-        }
-        offset = (record.headers or {}).get("offset")
-        if offset is not None:
-            facts["offset"] = offset
-        gained = {DEAD_LETTER + name: value for name, value in facts.items()}
+        gained = dead_letter.gained(
+            reason,
+            self._spec.destination,
+            self._spec.group,
+            message.partition,
+            message.attempt,
+            time.time_ns() // 1_000_000,
+            (record.headers or {}).get("offset"),
+        )
         return Record(record.data, record.message_key, {**(record.properties or {}), **gained}, record.headers)
 
     def _watch(self) -> None:

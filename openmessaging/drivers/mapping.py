@@ -13,11 +13,16 @@ fields are properties of type String, or Binary where they are no UTF-8.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import secrets
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
+from itertools import count
 from typing import Any
 
-from openmessaging.model.batch import decode, encode_own, with_own
+import google_crc32c
+
+from openmessaging.model.batch import PRODUCER_BITS, decode, encode_own, make_id, with_own
 from openmessaging.model.errors import OMSMessageFormatException
 from openmessaging.model.headers import FIELDS
 from openmessaging.model.message import Record
@@ -34,6 +39,9 @@ _HEADER_NAMES = {f"{PREFIX}{name}": name for name in FIELDS}
 _NUMBERS = frozenset(name for name, field in FIELDS.items() if field.kind != "String")
 _NOT_WRITTEN = frozenset(("destination", "messageKey", "partition", "offset", "storeTimestamp", "deliveryCount"))
 
+_PROCESS = secrets.randbits(PRODUCER_BITS)
+_numbers = count()
+
 
 def unpacked(outgoing: OutgoingBatch) -> list[Record]:
     """The messages of a batch, each with everything that the batch says about it in its own headers."""
@@ -47,8 +55,9 @@ def unpacked(outgoing: OutgoingBatch) -> list[Record]:
 
 def packed(destination: str, records: Sequence[Record], now_ms: int, **place: Any) -> Delivery:
     """A delivery of messages that have everything in their own headers; `place`: further fields of a Delivery."""
-    batch = encode_own([_identified(record, now_ms) for record in records], now_ms)
     facts = {"partition": 0, "base_offset": 0, "store_ms": 0, "first": 0, "last": len(records), **place}
+    where = f"{destination} {facts['partition']}"
+    batch = encode_own([_identified(record, where, now_ms) for record in records], now_ms)
     return Delivery(destination, data=batch.head + batch.payload, **facts)
 
 
@@ -62,7 +71,7 @@ def to_fields(record: Record) -> list[tuple[str, str]]:
             kind, text = to_text(value)
             fields.append((_PROPERTY + name if name.startswith(PREFIX) else name, text))
             if kind:
-                types.append(f"{encode_value(name).replace(',', '%2C').replace('=', '%3D')}={kind}")
+                types.append(_typed(name, kind))
         if types:
             fields.append((TYPES, ",".join(types)))
     return fields
@@ -73,21 +82,23 @@ def from_fields(body: bytes, key: str | None, fields: Iterable[tuple[str, str | 
     may write it, is a property by its whole name."""
     headers: dict[str, Any] = {}
     properties: dict[str, Any] = {}
-    kinds: dict[str, str] = {}
+    types: str | bytes = ""
     for name, value in fields:
+        text = value if type(value) is str else _as_text(value)
         if not name.startswith(PREFIX):
-            properties[name] = _as_text(value)
+            properties[name] = text
         elif name == TYPES:
-            kinds = _read_types(_as_text(value))
+            types = text
         elif name.startswith(_PROPERTY):
-            properties[name[len(_PROPERTY) :]] = _as_text(value)
+            properties[name[len(_PROPERTY) :]] = text
         else:
-            _put_header(headers, properties, name, _as_text(value))
-    for name, kind in kinds.items():
-        text = properties.get(name)
-        if isinstance(text, str) and kind in KINDS:
-            with suppress(ValueError, OMSMessageFormatException):
-                properties[name] = KINDS[kind](text)
+            _put_header(headers, properties, name, text)
+    if types and isinstance(types, str):
+        for name, read in _read_types(types):
+            given = properties.get(name)
+            if isinstance(given, str):
+                with suppress(ValueError):
+                    properties[name] = read(given)
     return Record(body, key, properties or None, headers or None)
 
 
@@ -104,15 +115,21 @@ def _put_header(headers: dict[str, Any], properties: dict[str, Any], name: str, 
             properties[name] = text
 
 
-def _read_types(text: str | bytes) -> dict[str, str]:
-    if not isinstance(text, str):
-        return {}
-    kinds: dict[str, str] = {}
+@lru_cache(1_000)
+def _typed(name: str, kind: str) -> str:
+    return f"{encode_value(name).replace(',', '%2C').replace('=', '%3D')}={kind}"
+
+
+@lru_cache(1_000)
+def _read_types(text: str) -> list[tuple[str, Callable[[str], Any]]]:
+    """Names with how their texts are read; the messages of a queue mostly have the same."""
+    kinds: dict[str, Callable[[str], Any]] = {}
     for part in text.split(","):
         name, _, kind = part.partition("=")
-        with suppress(OMSMessageFormatException):
-            kinds[from_percent(TYPES, name)] = kind
-    return kinds
+        if kind in KINDS:
+            with suppress(OMSMessageFormatException):
+                kinds[from_percent(TYPES, name)] = KINDS[kind]
+    return list(kinds.items())
 
 
 def _as_text(value: str | bytes) -> str | bytes:
@@ -124,8 +141,16 @@ def _as_text(value: str | bytes) -> str | bytes:
         return value
 
 
-def _identified(record: Record, now_ms: int) -> Record:
-    """The record, born now if another program wrote it and did not say when."""
-    if record.headers is None or "bornTimestamp" not in record.headers:
-        record.headers = {**(record.headers or {}), "bornTimestamp": now_ms}
+def _identified(record: Record, where: str, now_ms: int) -> Record:
+    """The record; if another program wrote it, born when it was stored, or now, with an id that says where it lies, if
+    the system says so, or else is new."""
+    headers = record.headers or {}
+    if "bornTimestamp" not in headers or "messageId" not in headers:
+        born_ms = headers.get("bornTimestamp") or headers.get("storeTimestamp") or now_ms
+        offset = headers.get("offset")
+        if offset is None:
+            new_id = make_id(born_ms, _PROCESS, next(_numbers))
+        else:
+            new_id = make_id(born_ms, google_crc32c.value(where.encode()), offset)
+        record.headers = {"messageId": new_id, "bornTimestamp": born_ms, **headers}
     return record

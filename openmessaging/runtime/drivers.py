@@ -1,4 +1,5 @@
-"""Finding a driver by the name in the URL: entry points of the group `openmessaging.drivers`.
+"""Finding a driver by the name in the URL: entry points of the group `openmessaging.drivers`; or where the attribute
+DRIVER_IMPL says.
 
 An entry point names an object with `async open(access_point, attributes) -> Driver` and, where calling straight through
 is worth it, `open_blocking(access_point, attributes) -> BlockingDriver`.
@@ -23,8 +24,16 @@ BUILT_IN = {
 """The same entry points as this package declares, known without searching what is installed (20 ms)."""
 
 
-def find_factory(name: str) -> DriverFactory:
-    """The factory of a driver. Raises OMSRuntimeException 10000 for one that is not installed or cannot be loaded."""
+def find_factory(name: str, implementation: str = "") -> DriverFactory:
+    """The factory of a driver: the one `implementation` names as `module:name`, else the one that is installed by the
+    driver's name. Raises OMSRuntimeException 10000 for one that is not installed or cannot be loaded."""
+    if ":" in implementation:
+        module, _, attribute = implementation.partition(":")
+        try:
+            return cast(DriverFactory, getattr(importlib.import_module(module), attribute))
+        except Exception as cause:
+            step = "Give `module:name`, of a module that can be imported here"
+            raise error(10000, f"DRIVER_IMPL {implementation!r}: {cause}", next_step=step) from cause
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
         return cast(DriverFactory, getattr(importlib.import_module(module), attribute))

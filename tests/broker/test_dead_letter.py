@@ -1,10 +1,10 @@
 import pytest
 
 from openmessaging.broker import copying
-from openmessaging.broker.dead_letter import REDRIVES
 from openmessaging.broker.draft import Limits
 from openmessaging.broker.entry import CreateQueue, Retry, Settle
 from openmessaging.model.batch import KEYED, OWN_IDS, decode
+from openmessaging.model.dead_letter import REDRIVES
 from openmessaging.model.message import Record
 from tests.broker.harness import QUEUE, Broker
 

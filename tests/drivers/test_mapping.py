@@ -102,3 +102,14 @@ def test_a_delivery_says_what_the_system_says_and_no_more(known: dict[str, int])
 def test_a_message_of_another_program_is_born_when_it_comes() -> None:
     delivery = packed("default://q", [Record(b"a")], 50)
     assert DeliveryOrigin(delivery).header("bornTimestamp", 0) == 50
+
+
+def test_a_message_of_another_program_has_an_id_of_its_own() -> None:
+    def ids(*known: dict[str, int]) -> list[str]:
+        delivery = packed("default://q", [Record(b"a", None, None, dict(each)) for each in known], 50)
+        return [DeliveryOrigin(delivery).header("messageId", place) for place in range(len(known))]
+
+    placed = {"offset": 17, "storeTimestamp": 99}
+    assert ids(placed) == ids(placed)
+    assert len({*ids(placed), *ids({}, {}), *ids({})}) == 4
+    assert ids(placed, {})[0][:12] == f"{99:012x}"

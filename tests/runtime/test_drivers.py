@@ -59,3 +59,12 @@ def test_what_cannot_be_had_is_said(name: str, words: str) -> None:
         connect(f"oms:{name}://host/region").startup()
     assert caught.value.code == 10000
     assert words in str(caught.value)
+
+
+def test_the_attribute_names_an_implementation() -> None:
+    assert find_factory("unheard", "openmessaging.drivers.embedded:driver") is driver
+    assert find_factory("embedded", "io.openmessaging.embedded.MessagingAccessPointImpl") is driver
+    for wrong in ("openmessaging.nowhere:driver", "openmessaging.drivers.embedded:nothing"):
+        with pytest.raises(OMSRuntimeException, match="DRIVER_IMPL") as caught:
+            find_factory("embedded", wrong)
+        assert caught.value.code == 10000

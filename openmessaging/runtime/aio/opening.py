@@ -15,7 +15,7 @@ async def open_driver(access_point: AccessPoint, attributes: dict[str, Any]) -> 
 
     Raises OMSRuntimeException 10000 when there is no such driver or it cannot open, or the driver's own code.
     """
-    factory = find_factory(access_point.driver)
+    factory = find_factory(access_point.driver, str(attributes.get("DRIVER_IMPL", "")))
     try:
         return await factory.open(access_point, attributes)
     except OMSRuntimeException:

@@ -15,7 +15,7 @@ def open_driver(access_point: AccessPoint, attributes: dict[str, Any]) -> Blocki
 
     Raises OMSRuntimeException 10000 when there is no such driver or it cannot open, or the driver's own code.
     """
-    factory = find_factory(access_point.driver)
+    factory = find_factory(access_point.driver, str(attributes.get("DRIVER_IMPL", "")))
     open_blocking = getattr(factory, "open_blocking", None)
     try:
         driver = None if open_blocking is None else open_blocking(access_point, attributes)
