@@ -43,7 +43,6 @@ TESTED_WITH = {
     "simulation/promises.py": "simulation/test_broker.py",
     "model/trace_context.py": "test_tracing.py",
     "drivers/turns.py": "drivers/embedded/test_sender.py",
-    "testing/servers/kafka.py": "testing/servers/test_systems.py",
     "testing/servers/mosquitto.py": "testing/servers/test_systems.py",
     "testing/servers/nats.py": "testing/servers/test_systems.py",
     "testing/servers/rabbitmq.py": "testing/servers/test_systems.py",

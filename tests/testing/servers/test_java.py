@@ -55,7 +55,7 @@ def test_without_maven_what_is_there_is_enough(monkeypatch: pytest.MonkeyPatch, 
             raise Missing("mvn is not installed")
         return name
 
-    monkeypatch.setattr(Jars, "program", program)
+    monkeypatch.setattr(Jars, "program", staticmethod(program))
     with pytest.raises(Missing, match="mvn"):
         Jars.require()
     Jars.fetched()
