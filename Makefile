@@ -60,6 +60,7 @@ soak: $(STAMP) ## the long loops: kill -9, many threads and tasks, 10,000 condit
 	$(PY) -m tests.durability.broker_kills --rounds 100
 	$(PY) -m tests.filters.agreement
 	$(PY) -m pytest -m soak tests/server/http/test_schema.py
+	$(PY) -m pytest -m soak tests/testing/servers
 
 bench: $(STAMP) ## what the store does beside what the machine can do, as ratios in the same run
 	$(PY) -m benchmarks.embedded

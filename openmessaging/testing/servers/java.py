@@ -87,8 +87,10 @@ class JavaServer(Server):
             cls._maven("copy-dependencies", "-f", str(pom), "-DincludeScope=runtime", f"-DoutputDirectory={parts}")
         for archive in (artifact for artifact in cls.artifacts if artifact.count(":") > 2):
             cls._maven("copy", f"-Dartifact={archive}", f"-DoutputDirectory={work}")
-            for packed in [*work.glob("*.zip"), *work.glob("*.tar.gz")]:
+            for packed in work.glob("*.zip"):
                 shutil.unpack_archive(packed, parts)
+            for packed in work.glob("*.tar.gz"):
+                shutil.unpack_archive(packed, parts, filter="data")
 
     @classmethod
     def _maven(cls, goal: str, *options: str) -> None:

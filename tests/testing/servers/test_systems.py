@@ -1,4 +1,5 @@
-"""The systems that start in seconds: each is killed, started again with its data, held, let go, ended."""
+"""Each system is killed, started again with its data, held, let go, ended. Those on Java take long to start: as soak
+tests here, and else in the tests of their drivers."""
 
 import os
 import socket
@@ -10,9 +11,10 @@ from openmessaging.testing.servers import SYSTEMS, Missing, Server
 from openmessaging.testing.servers.server import listens
 
 LIGHT = ["mosquitto", "nats", "rabbitmq", "redis"]
+ALL = [name if name in LIGHT else pytest.param(name, marks=pytest.mark.soak) for name in SYSTEMS]
 
 
-@pytest.fixture(params=LIGHT)
+@pytest.fixture(params=ALL)
 def system(request: pytest.FixtureRequest) -> type[Server]:
     found = SYSTEMS[request.param]
     try:
