@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from openmessaging.model.batch import make_id
+from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Record
+
+if TYPE_CHECKING:
+    from openmessaging.model.spi import Done, OutgoingBatch
 
 REPLY_TO = "rpc.reply-to"
 WINDOW = "rpc.window"
@@ -119,6 +123,11 @@ class Handed(msgspec.Struct, gc=False, eq=False):
 class Mailboxes(Protocol):
     """What a driver with MAILBOX has besides `Driver`; that of threads has the same without `Awaitable`."""
 
+    def ask(self, batch: OutgoingBatch, done: Done) -> Awaitable[None] | None:
+        """Send a request as `submit` does, unless no service serves its queue: that is raised, or told to `done`, as
+        OMSRuntimeException 1503 (`no_responders`)."""
+        ...
+
     def hand_over(self, handed: Handed) -> bool:
         """Give a request at once to a service that is free and has opened its mailbox with `offer`; False where nothing
         was done: send it then. What was handed over is never handled again."""
@@ -144,10 +153,17 @@ class Mailboxes(Protocol):
         keeps its order."""
         ...
 
-    def has_mailbox(self, address: str) -> bool | Awaitable[bool]:
-        """Whether a mailbox is open."""
+    def has_mailbox(self, address: str, seen_ms: int = 0) -> bool | Awaitable[bool]:
+        """Whether a mailbox is open. It was at `seen_ms`, by the system's clock: who would have to ask over a network
+        may believe that for a moment."""
         ...
 
     def services(self, queue: str | None = None) -> list[ServiceInfo] | Awaitable[list[ServiceInfo]]:
         """The services at work, of one queue (full name) or all."""
         ...
+
+
+def no_responders(queue: str) -> OMSRuntimeException:
+    """The error (1503) for a request to a queue that no service serves."""
+    step = "Start a service on this queue, or ask again later"
+    return error(1503, f"no service answers requests to {queue}", next_step=step)

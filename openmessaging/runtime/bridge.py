@@ -95,6 +95,10 @@ class BridgedDriver(Bridged):
         """Hand one batch over in order and return at once; `done` is called in the loop's thread."""
         bridge_loop().call_soon_threadsafe(self.inner.submit, batch, done)
 
+    def ask(self, batch: OutgoingBatch, done: Done) -> None:
+        """Send a request; as `submit`."""
+        bridge_loop().call_soon_threadsafe(self.inner.ask, batch, done)
+
     def subscribe(self, spec: SubscriptionSpec) -> Any:
         """Join a consumer group."""
         subscription: Subscription = _call(self.inner.subscribe, spec)

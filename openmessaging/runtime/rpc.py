@@ -187,12 +187,6 @@ def handed_request(handed: Handed, cancelled: Callable[[], bool]) -> Request:
     )
 
 
-def no_responders(queue: str) -> OMSRuntimeException:
-    """The error (1503) for a request to a queue that no service serves."""
-    step = "Start a service on this queue, or ask again later"
-    return error(1503, f"no service answers requests to {queue}", next_step=step)
-
-
 def too_late(queue: str, timeout: float) -> OMSRuntimeException:
     """The error (1410) for a request that was not answered in time."""
     step = "The service is slow or stopped meanwhile; the request may have been handled all the same"

@@ -19,7 +19,7 @@ import msgspec
 from openmessaging.broker.mailboxes import Mailboxes
 from openmessaging.broker.totals import QueueTotals
 from openmessaging.model.errors import OMSRuntimeException, error
-from openmessaging.model.mail import Mail
+from openmessaging.model.mail import Mail, no_responders
 from openmessaging.model.replay import Refused
 from openmessaging.model.spi import Driver as AnyDriver
 from openmessaging.model.spi import OutgoingBatch, Placement, Subscription, SubscriptionSpec
@@ -27,17 +27,7 @@ from openmessaging.model.transaction import Preparation, Settlement
 from openmessaging.server.batches import accepted, checked
 from openmessaging.server.settling import settle
 from openmessaging.system.loops import runs_here
-from openmessaging.wire import (
-    Call,
-    Fetch,
-    Kind,
-    Letter,
-    Placed,
-    Refusal,
-    Send,
-    Settle,
-    Settled,
-)
+from openmessaging.wire import Call, Fetch, Kind, Letter, Placed, Refusal, Send, Settle, Settled
 from openmessaging.wire.operations import operation
 from openmessaging.wire.pieces import delivered_pieces
 
@@ -122,6 +112,9 @@ class Requests:
         """Store batches; `stored` is called when the answer is given."""
         try:
             batches = [accepted(item, self._driver.max_body_bytes) for item in body.items]
+            for batch in batches if body.asks and not body.since_ms else ():
+                if not self._driver.mailboxes.services(batch.destination):
+                    raise no_responders(batch.destination)
         except OMSRuntimeException as failure:
             stored()
             self._refuse(request, failure)

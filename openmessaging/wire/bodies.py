@@ -114,6 +114,8 @@ class Send(Body):
     settlements: list[LeaseOf] | None = None
     since_ms: int = 0
     """Not 0: this is sent again, for a connection broke; the first time was not before this, by the server's clock."""
+    asks: bool = False
+    """These are requests: refused with 1503 where no service serves a queue."""
 
 
 class Placed(Body):

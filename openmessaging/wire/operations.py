@@ -33,9 +33,10 @@ WRITES = (
 OPERATIONS = READS + WRITES
 REPEATABLE = frozenset(READS) | {
     "advance_copy", "begin_copy", "close_view", "end_transaction", "open_producer", "open_view", "pause_schedule",
-    "reschedule_delayed", "seek_group", "update_queue",
+    "post", "reschedule_delayed", "seek_group", "update_queue",
 }  # fmt: skip
-"""Operations that may be asked again after a connection broke: they come to the same the second time."""
+"""Operations that may be asked again after a connection broke: they come to the same the second time. (Mail that comes
+twice is dropped: a call has one outcome, and items of a stream have numbers.)"""
 DONE_BEFORE: dict[str, tuple[int, str | None]] = {
     "create_namespace": (1407, None), "create_queue": (1406, None), "create_route": (1406, None),
     "delete_group": (1404, None), "delete_namespace": (1405, None), "delete_queue": (1404, None),

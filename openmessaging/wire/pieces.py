@@ -23,21 +23,24 @@ _ARRAY = struct.Struct(">BI")
 _FIELDS_OF_DELIVERY = 0x80 | len(Delivery.__struct_fields__)
 
 
-def send_pieces(batches: Sequence[OutgoingBatch], settlements: Sequence[LeaseOf] | None, since_ms: int) -> list[bytes]:
+def send_pieces(
+    batches: Sequence[OutgoingBatch], settlements: Sequence[LeaseOf] | None, since_ms: int, asks: bool = False
+) -> list[bytes]:
     """The body of a SEND."""
+    last = (since_ms, True) if asks else (since_ms,)
     if sum(len(each.batch.payload) for each in batches) < LARGE_BYTES:
         items = [
             (each.destination, each.partition, each.batch.head + each.batch.payload, *_rest(each)) for each in batches
         ]
-        return [_encode((items, settlements, since_ms))]
+        return [_encode((items, settlements, *last))]
     pieces: list[bytes] = []
-    between = b"\x93" + _array(len(batches))
+    between = bytes((0x92 + len(last),)) + _array(len(batches))
     for each in batches:
         head, payload = each.batch.head, each.batch.payload
         between += b"\x96" + _encode(each.destination) + _encode(each.partition) + _bin(len(head) + len(payload)) + head
         pieces += (between, payload)
         between = _encode(_rest(each))[1:]
-    pieces.append(between + _encode(settlements) + _encode(since_ms))
+    pieces.append(between + _encode(settlements) + _encode(last)[1:])
     return pieces
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from openmessaging.model.errors import OMSMessageFormatException, OMSRuntimeException, error
 from openmessaging.model.key_value import KeyValue
-from openmessaging.model.mail import Handed, Mail, MailKind
+from openmessaging.model.mail import Handed, Mail, MailKind, no_responders
 from openmessaging.model.message import Message, Record
 from openmessaging.model.spi import Delivery
 from openmessaging.runtime.rpc import (
@@ -13,7 +13,6 @@ from openmessaging.runtime.rpc import (
     checked_request,
     error_record,
     handed_request,
-    no_responders,
     opened_answer,
     opened_error,
     opened_request,

@@ -12,6 +12,7 @@ from openmessaging.wire import ProtocolError
 from openmessaging.wire.operations import OPERATIONS, READS, operation
 
 ELSEWHERE = {"send", "commit", "submit", "send_now", "soon", "subscribe", "close"} | {
+    "ask",
     "hand_over",
     "open_mailbox",
     "close_mailbox",

@@ -18,21 +18,22 @@ UNIQUE = Unique("p", 1, 2, "k")
 
 @pytest.mark.parametrize("size", [10, LARGE_BYTES, 100_000])
 @pytest.mark.parametrize("count", [1, 3, 20])
-def test_a_send(size: int, count: int) -> None:
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_send(size: int, count: int, asks: bool) -> None:
     head, payload = b"h" * 48, b"p" * size
     batches = [
         OutgoingBatch("default://q", number or None, Batch(head, payload, 1), 7, Timing(b"\0" * 8), UNIQUE)
         for number in range(count)
     ]
     settlements = [LeaseOf(1, 2, [3, 4])]
-    pieces = send_pieces(batches, settlements, 17)
+    pieces = send_pieces(batches, settlements, 17, asks)
     assert (len(pieces) > 1) == (size * count >= LARGE_BYTES)
     assert not any(piece is not payload and len(piece) > size + 1000 for piece in pieces if len(pieces) > 1)
     items = [
         SendItem(each.destination, each.partition, head + payload, each.priority, each.timing, each.unique)
         for each in batches
     ]
-    assert decode_body(Kind.SEND, b"".join(pieces)) == Send(items, settlements, 17)
+    assert decode_body(Kind.SEND, b"".join(pieces)) == Send(items, settlements, 17, asks)
 
 
 @pytest.mark.parametrize("size", [10, LARGE_BYTES, 100_000])

@@ -16,6 +16,7 @@ from openmessaging.broker.wakeups import Wake
 from openmessaging.drivers.embedded.sender import LoopSender, call_in
 from openmessaging.drivers.embedded.threads import BlockingEmbeddedDriver, BlockingSubscription
 from openmessaging.model.backup import BackupPlan
+from openmessaging.model.mail import no_responders
 from openmessaging.model.replay import CopyInfo, Refused, TableView
 from openmessaging.model.routing import Explanation, Route, RouteInfo
 from openmessaging.model.schedule import ScheduleInfo, ScheduleSpec
@@ -94,6 +95,12 @@ class EmbeddedDriver:
     def submit(self, batch: OutgoingBatch, done: Done) -> None:
         """Hand one batch over; `done` is called when it is durable."""
         self._sender().submit(batch, done)
+
+    def ask(self, batch: OutgoingBatch, done: Done) -> None:
+        """Send a request. Raises OMSRuntimeException 1503 when nobody serves its queue."""
+        if not self.services(batch.destination):
+            raise no_responders(batch.destination)
+        self.submit(batch, done)
 
     def send_now(self, batch: OutgoingBatch) -> Placement | None:
         """Store one batch within the call, if that takes no longer than a quick sync."""

@@ -19,7 +19,7 @@ from openmessaging.broker.transactions import Settled
 from openmessaging.broker.transactor import Transactor
 from openmessaging.broker.wakeups import Wake
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException, error
-from openmessaging.model.mail import ServiceInfo
+from openmessaging.model.mail import ServiceInfo, no_responders
 from openmessaging.model.replay import Refused
 from openmessaging.model.spi import Capability, Delivery, Done, OutgoingBatch, Placement, SubscriptionSpec
 from openmessaging.model.transaction import InDoubt, Preparation, Settlement
@@ -41,7 +41,6 @@ class BlockingEmbeddedDriver(Admin, BackupAdmin):
         self.mailboxes = mailboxes = store.mailboxes
         self.close_mailbox = mailboxes.close
         self.post = mailboxes.post
-        self.has_mailbox = mailboxes.has
         self.hand_over = store.hand_overs.give
         self.send = store.runner.send
         """Store all batches or none; returns when they are as durable as the store's flush mode says."""
@@ -103,6 +102,16 @@ class BlockingEmbeddedDriver(Admin, BackupAdmin):
     def services(self, queue: str | None = None) -> list[ServiceInfo]:
         """The services at work in this process."""
         return self.mailboxes.services(queue)
+
+    def has_mailbox(self, address: str, _seen_ms: int = 0) -> bool:
+        """Whether a mailbox is open."""
+        return self.mailboxes.has(address)
+
+    def ask(self, batch: OutgoingBatch, done: Done) -> None:
+        """Send a request. Raises OMSRuntimeException 1503 when nobody serves its queue."""
+        if not self.mailboxes.services(batch.destination):
+            raise no_responders(batch.destination)
+        self.submit(batch, done)
 
     def partition_count(self, destination: str) -> int:
         """Number of partitions, creating the queue on first use."""

@@ -65,6 +65,8 @@ class Sending(msgspec.Struct, eq=False):
     """What is settled with it, by the numbers that it has on the connection of now."""
     since_ms: int = 0
     """Not 0 once it went out: it cannot have been stored before this, by the server's clock."""
+    asks: bool = False
+    """Whether it is to be stored only where a service serves the queue."""
 
 
 class Channel:
@@ -241,7 +243,7 @@ class Channel:
 
     def _ask(self, link: Link, number: int, sending: Sending) -> None:
         settlements = sending.settlements() if sending.settlements is not None else None
-        pieces = send_pieces(sending.batches, settlements, sending.since_ms)
+        pieces = send_pieces(sending.batches, settlements, sending.since_ms, sending.asks)
         link.ask(Kind.SEND, lambda placed, failure: self._placed(number, placed, failure), *pieces)
         if not sending.since_ms:
             sending.since_ms = link.server_ms() - 1_000

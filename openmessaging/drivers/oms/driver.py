@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,9 @@ from openmessaging.model.spi import Capability, Done, OutgoingBatch, Placement, 
 from openmessaging.model.transaction import Settlement
 from openmessaging.wire.bodies import LeaseOf
 from openmessaging.wire.operations import OPERATIONS
+
+BELIEVED_MS = 250
+"""How long a mailbox that was seen is believed to be open."""
 
 
 class OmsDriver:
@@ -71,11 +74,11 @@ class OmsDriver:
 
     def submit(self, batch: OutgoingBatch, done: Done) -> None:
         """Hand one batch over; `done` is called when the server has answered."""
+        self._channel.send(Sending((batch,), partial(_first, done)))
 
-        def placed(placements: list[Placement] | None, failure: BaseException | None) -> None:
-            done(placements[0] if placements else None, failure)
-
-        self._channel.send(Sending((batch,), placed))
+    def ask(self, batch: OutgoingBatch, done: Done) -> None:
+        """Send a request; the server refuses it with 1503 when nobody serves its queue."""
+        self._channel.send(Sending((batch,), partial(_first, done), asks=True))
 
     def hand_over(self, _: Handed) -> bool:
         """Never: requests travel as messages."""
@@ -113,6 +116,17 @@ class OmsDriver:
         if mailbox is not None:
             await mailbox.close()
 
+    def has_mailbox(self, address: str, seen_ms: int = 0) -> bool | Awaitable[bool]:
+        """Whether a mailbox is open; one that was seen less than `BELIEVED_MS` ago is taken to be."""
+        link = self._channel.link
+        if link is not None and 0 <= link.server_ms() - seen_ms < BELIEVED_MS:
+            return True
+        return self._channel.call("has_mailbox", address)
+
     async def close(self) -> None:
         """Hang up."""
         await self._channel.close()
+
+
+def _first(done: Done, placements: list[Placement] | None, failure: BaseException | None) -> None:
+    done(placements[0] if placements else None, failure)

@@ -15,9 +15,9 @@ from typing import Any
 
 from openmessaging.model.destination import DEFAULT_NAMESPACE
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException
-from openmessaging.model.mail import Handed, Mail, ServiceInfo
+from openmessaging.model.mail import Handed, Mail, ServiceInfo, no_responders
 from openmessaging.model.message import Record
-from openmessaging.model.spi import Capability, Delivery
+from openmessaging.model.spi import Capability, Delivery, Done, OutgoingBatch
 from openmessaging.runtime.aio.primitives import IDLE_WAIT, Driver, Task, sleep
 from openmessaging.runtime.interceptor import logger
 from openmessaging.runtime.lease import DeliveryOrigin
@@ -80,7 +80,13 @@ class QueueMailboxes:
         await self._driver.send((batch,))
         return True
 
-    async def has_mailbox(self, address: str) -> bool:
+    async def ask(self, batch: OutgoingBatch, done: Done) -> None:
+        """Send a request. Raises OMSRuntimeException 1503 when nobody serves its queue."""
+        if not await self.services(batch.destination):
+            raise no_responders(batch.destination)
+        self._driver.submit(batch, done)
+
+    async def has_mailbox(self, address: str, _seen_ms: int = 0) -> bool:
         """Whether there is the queue."""
         return bool(await self._recent(address, partial(self._exists, address)))
 

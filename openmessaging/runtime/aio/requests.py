@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from openmessaging.model.batch import PRODUCER_BITS, attributes_of, is_at_most_once
 from openmessaging.model.errors import error
-from openmessaging.model.mail import Handed, Mail, MailKind, ServiceInfo
+from openmessaging.model.mail import Handed, Mail, MailKind, ServiceInfo, no_responders
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Capability, Placement
 from openmessaging.runtime import wall
@@ -28,7 +28,6 @@ from openmessaging.runtime.rpc import (
     OMSRemoteException,
     Replies,
     checked_request,
-    no_responders,
     opened_answer,
     opened_error,
     stored_request,
@@ -186,11 +185,11 @@ class Requester:
                 Handed(name, partition, record, call_id, self.address, deadline_ms, window, now_ms, *sender)
             ):
                 return
-        if not await self.services(name):
-            raise no_responders(name)
         stored = stored_request(record, call_id, self.address, deadline_ms, idempotent=idempotent, window=window)
         outgoing, _ = self._packer.pack(name, partition, (stored,), attributes_of((stored,)), self._expiry, priority)
-        self._driver.submit(outgoing, partial(_stored, waiting))
+        asking = self._mailboxes.ask(outgoing, partial(_stored, waiting))
+        if asking is not None:
+            await settled(asking)
 
     async def _cancel(self, name: str, call_id: str) -> None:
         """Tell those who may have a request that nobody waits for it any more."""

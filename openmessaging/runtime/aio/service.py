@@ -135,7 +135,11 @@ class ServiceEndpoint(Service):
             if refused is None:
                 await self._settle_first(request, running)
                 with around(self._interceptors, "process", [request], self.group):
-                    await self._handle(request, running, waits)
+                    posted = await self._handle(request, running, waits)
+                if not request.idempotent:
+                    self._ack(running)  # it goes out together with the answer
+                if posted is not True and not await settled(posted):
+                    self.statistics.orphaned += 1
             elif refused:
                 await self._refuse(request, refused)
             self._ack(running)
@@ -160,7 +164,7 @@ class ServiceEndpoint(Service):
             return ""
         if request.reply_to is None or arrived is None:
             return None
-        there = self._mailboxes.has_mailbox(request.reply_to)
+        there = self._mailboxes.has_mailbox(request.reply_to, arrived.delivery.store_ms)
         if there is not True and not await settled(there):
             statistics.orphaned += 1
             return ""
@@ -169,7 +173,8 @@ class ServiceEndpoint(Service):
             return "the service that had the request is gone"
         return None
 
-    async def _handle(self, request: Request, running: Running, waits: Interruptible) -> None:
+    async def _handle(self, request: Request, running: Running, waits: Interruptible) -> Any:
+        """Call the handler; whether its answer found its requester, perhaps to be awaited, True without an answer."""
         statistics = self.statistics
         statistics.requests += 1
         interceptors = self._interceptors
@@ -203,9 +208,8 @@ class ServiceEndpoint(Service):
         if running.cancelled or mail is None:
             statistics.cancelled += 1
         elif request.reply_to is not None and not running.settled:
-            posted = self._mailboxes.post(request.reply_to, mail)
-            if posted is not True and not await settled(posted):
-                statistics.orphaned += 1
+            return self._mailboxes.post(request.reply_to, mail)
+        return True
 
     async def _stream(self, request: Request, running: Running, items: Any) -> Mail:
         """Send the items of a stream, never more than the reader has room for; the mail that ends it."""
@@ -299,7 +303,8 @@ class ServiceEndpoint(Service):
 
     def _renew(self) -> None:
         """Let the leases of what is here last; a handler whose lease is lost goes on, another may have its request."""
-        arrived = [running.arrived for _, running in list(self._running.values())] + list(self._staff.ready)
+        running = [each.arrived for _, each in list(self._running.values()) if not each.settled]
+        arrived = running + list(self._staff.ready)
         for lease_id in {each.delivery.lease_id for each in arrived if each is not None}:
             try:
                 self._subscription.extend(lease_id, self._invisible_time)

@@ -16,9 +16,9 @@ from typing import Any
 
 from openmessaging.model.destination import DEFAULT_NAMESPACE
 from openmessaging.model.errors import OMSDestinationException, OMSRuntimeException
-from openmessaging.model.mail import Handed, Mail, ServiceInfo
+from openmessaging.model.mail import Handed, Mail, ServiceInfo, no_responders
 from openmessaging.model.message import Record
-from openmessaging.model.spi import Capability, Delivery
+from openmessaging.model.spi import Capability, Delivery, Done, OutgoingBatch
 from openmessaging.runtime.interceptor import logger
 from openmessaging.runtime.lease import DeliveryOrigin
 from openmessaging.runtime.outgoing import Packer
@@ -81,7 +81,13 @@ class QueueMailboxes:
         self._driver.send((batch,))
         return True
 
-    def has_mailbox(self, address: str) -> bool:
+    def ask(self, batch: OutgoingBatch, done: Done) -> None:
+        """Send a request. Raises OMSRuntimeException 1503 when nobody serves its queue."""
+        if not self.services(batch.destination):
+            raise no_responders(batch.destination)
+        self._driver.submit(batch, done)
+
+    def has_mailbox(self, address: str, _seen_ms: int = 0) -> bool:
         """Whether there is the queue."""
         return bool(self._recent(address, partial(self._exists, address)))
 

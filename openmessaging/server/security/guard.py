@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from openmessaging.model.errors import OMSRuntimeException, error
-from openmessaging.model.mail import Mailboxes
+from openmessaging.model.mail import Mailboxes, ServiceInfo
 from openmessaging.model.replay import Delivery, Refused
 from openmessaging.model.spi import Done, OutgoingBatch, Placement, Subscription, SubscriptionSpec
 from openmessaging.model.spi import Driver as AnyDriver
@@ -151,6 +151,11 @@ class Guard:
             self._admit("submit", (batch,))
         self._driver.submit(batch, done)
 
+    def ask(self, batch: OutgoingBatch, done: Done) -> None:
+        """Send a request."""
+        self._admit("ask", (batch,))
+        self._driver.ask(batch, done)
+
     def send_now(self, batch: OutgoingBatch) -> Placement | None:
         """Store one batch within the call. Counted only when it was stored: otherwise it comes again by `submit`."""
         if batch.destination not in self._sendable:
@@ -277,6 +282,12 @@ class GuardedMailboxes:
             raise error(1403, "this mailbox is another user's", next_step="Draw an address at random", field="address")
         openings.mailboxes[address] = name, serves[0] if serves else None
         self._inner.open(address, take, serves, offer)
+
+    def services(self, queue: str) -> list[ServiceInfo]:
+        """The services of a queue, for who may send requests to it."""
+        self._guard.need("ask", _SEND, queue)
+        found: list[ServiceInfo] = self._inner.services(queue)
+        return found
 
     def close(self, address: str, take: Take | None = None) -> None:
         """Take no more mail, if it is this user's."""

@@ -110,6 +110,7 @@ TABLE: dict[str, Rule] = {
     "send": Rule(lambda _, given: [(SEND, each.destination) for each in given["batches"]]),
     "commit": Rule(lambda _, given: [(SEND, each.destination) for each in given["batches"]]),
     "submit": Rule(lambda _, given: [(SEND, given["batch"].destination)]),
+    "ask": Rule(lambda _, given: [(SEND, given["batch"].destination)]),
     "send_now": Rule(lambda _, given: [(SEND, given["batch"].destination)]),
     "find_sent": Rule(lambda _, given: [(SEND, given["batch"].destination)]),
     "hand_over": Rule(lambda _, given: [(SEND, given["handed"].destination)]),

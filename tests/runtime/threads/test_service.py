@@ -95,18 +95,16 @@ class _Serving:
 
     def request(self, message, **more: object):
         requester = self._producer._get_requester()
-        found = requester._mailboxes.services
-        requester._mailboxes = _Found(requester._mailboxes, found("default://other"))
+        requester._mailboxes = _Found(requester._mailboxes)
         return self._producer.request(message, **more)
 
 
 class _Found:
-    def __init__(self, mailboxes, services) -> None:
+    def __init__(self, mailboxes) -> None:
         self._mailboxes = mailboxes
-        self._services = services
 
-    def services(self, queue):
-        return self._services
+    def ask(self, batch, done):
+        self._mailboxes.submit(batch, done)
 
     def __getattr__(self, name: str):
         return getattr(self._mailboxes, name)

@@ -26,6 +26,7 @@ EXAMPLES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "send": ({"batches": [BATCH, Some(destination="sales://b", batch=BATCH.batch)]}, [f"send {Q}", "send sales://b"]),
     "commit": ({"batches": [BATCH], "settlements": []}, [f"send {Q}"]),
     "submit": ({"batch": BATCH, "done": print}, [f"send {Q}"]),
+    "ask": ({"batch": BATCH, "done": print}, [f"send {Q}"]),
     "send_now": ({"batch": BATCH}, [f"send {Q}"]),
     "find_sent": ({"batch": BATCH, "since_ms": 1}, [f"send {Q}"]),
     "hand_over": ({"handed": Some(destination=Q)}, [f"send {Q}"]),
