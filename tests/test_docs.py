@@ -137,7 +137,7 @@ def test_blocks_are_of_a_known_kind(page: Path) -> None:
         assert language in LANGUAGES, f"{where}: a block says its language, one of {sorted(LANGUAGES)}"
         if language == "python" and (saved := SAVED.match(text)):
             name = saved[1].removesuffix(".py")
-            used = rf"python {name}\.py|from {name} import|\b{name}:app\b"
+            used = rf"(?:python|pytest\b.*) {name}\.py|from {name} import|\b{name}:app\b"
             assert re.search(used, later), f"{where}: nothing further down runs {saved[1]}"
         if language == "sh":
             targets = re.findall(r"^make (\w+)", text, re.MULTILINE)

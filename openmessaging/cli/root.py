@@ -33,6 +33,7 @@ COMMANDS = {
     "backup": "Back up a store into a directory, while it is served and used.",
     "restore": "Make a store of a backup, as it was at any moment of it.",
     "store": "Look into a store without opening it, whole or damaged.",
+    "servers": "Start real messaging systems on this machine for trials, and end them.",
     "completion": "Print the script that completes commands in a shell.",
 }
 """Each is the object `command` of the module of that name in this package."""
@@ -121,6 +122,6 @@ def main() -> None:
       3  nothing was there: no message to receive, no such dead letter or delayed message
 
     With --json, results are JSON on standard output and errors JSON on standard error. `send`, `receive`,
-    `dead-letter list`, `transaction list`, `store dump` and changes of delayed messages print a document per line, all
-    others one.
+    `dead-letter list`, `transaction list`, `store dump`, `servers up`, `servers down` and changes of delayed messages
+    print a document per line, all others one.
     """

@@ -76,8 +76,16 @@ class Server(ABC):
 
     def start(self) -> Self:
         """Start it and wait until it answers. Raises Missing; TimeoutError with the end of its log."""
+        self.begin()
+        return self.wait()
+
+    def begin(self) -> None:
+        """Start it, and do not wait. Raises Missing."""
         self.require()
         self.launch()
+
+    def wait(self) -> Self:
+        """Wait until it answers. Raises TimeoutError with the end of its log, and ends it."""
         deadline = time.monotonic() + self.ready_within
         while not self._answers():
             dead = [process for process in self.processes if process.poll() is not None]
@@ -160,10 +168,10 @@ def free_port() -> int:
         return port
 
 
-def listens(port: int) -> bool:
-    """Whether something accepts connections at a port of the loopback address."""
+def listens(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether something accepts connections at a port."""
     try:
-        with socket.create_connection(("127.0.0.1", port), 0.5):
+        with socket.create_connection((host, port), 0.5):
             return True
     except OSError:
         return False
