@@ -53,6 +53,7 @@ class App(Sending, Needs):
         url: the access point; opened when the app starts.
         attributes: the access point's attributes.
         namespace: where bare queue names lie.
+        requires, emulate: capabilities, see `connect`.
         title: its name for people, in documents and logs.
         version: its version, in documents.
         description: what it does, in documents.
@@ -70,6 +71,8 @@ class App(Sending, Needs):
         attributes: Mapping[str, Any] | None = None,
         *,
         namespace: str = DEFAULT_NAMESPACE,
+        requires: Iterable[str] = (),
+        emulate: Iterable[str] = (),
         title: str = "app",
         version: str = "1",
         description: str = "",
@@ -84,6 +87,7 @@ class App(Sending, Needs):
         self.url = url
         self.attributes = attributes
         self.namespace = namespace
+        self.requires, self.emulate = requires, emulate
         self.title = title
         self.version = version
         self.description = description
@@ -281,7 +285,8 @@ class App(Sending, Needs):
 
     async def start(self) -> None:
         """Open the access point, enter the lifespan, start the listeners; nothing happens when it is started."""
-        await self.launch(connect(self.url, self.attributes, namespace=self.namespace), _unwatched)
+        wishes = {"requires": self.requires, "emulate": self.emulate}
+        await self.launch(connect(self.url, self.attributes, namespace=self.namespace, **wishes), _unwatched)
 
     async def launch(self, access_point: AccessPoint, watch: Watch) -> None:
         """As `start`, on another access point, and with something around each call: for test kits."""

@@ -48,7 +48,8 @@ def connected(url: str | None, *, create: bool = False) -> Iterator[oms.AccessPo
         create: whether the store, and queues on first use, come into being. Else looking never makes anything; where
             another process has the store open, its options decide about queues.
 
-    Credentials come from the environment: OMS_ACCOUNT_KEY, OMS_TLS and so on, see `openmessaging.transport.proof`.
+    Credentials come from the environment: OMS_ACCOUNT_KEY, OMS_TLS and so on, see `openmessaging.transport.proof`; and
+    what may be emulated: OMS_EMULATE, names with commas between.
 
     Raises OMSRuntimeException 10000 when there is no store, and what `connect` raises.
     """
@@ -66,7 +67,8 @@ def connected(url: str | None, *, create: bool = False) -> Iterator[oms.AccessPo
     if door is not None:
         options = door.options  # of the process that has the store open
     shown = {name: value for name in ATTRIBUTES if (value := os.environ.get(f"OMS_{name}"))}
-    with oms.connect(where, {**options, **shown}) as opened:
+    emulate = os.environ.get("OMS_EMULATE", "").replace(",", " ").split()
+    with oms.connect(where, {**options, **shown}, emulate=emulate) as opened:
         yield opened
 
 

@@ -20,8 +20,9 @@ import msgspec
 from openmessaging.drivers.mapping import packed
 from openmessaging.model import dead_letter
 from openmessaging.model.errors import OMSRuntimeException, error, unsupported
+from openmessaging.model.lacking import lacking
 from openmessaging.model.message import Record
-from openmessaging.model.spi import Delivery, SubscriptionSpec
+from openmessaging.model.spi import Capability, Delivery, SubscriptionSpec
 
 _FIRST_NUMBER = -(1 << 62)
 """Messages under leases are numbered from here, below every offset: these numbers are nobody else's."""
@@ -325,10 +326,10 @@ def check_spec(spec: SubscriptionSpec, **able: bool) -> None:
     """Raises OMSUnsupportException when a consumer asks for what a driver is not `able` to do (`order`, `filter`,
     `broadcast`)."""
     asked = {
-        "order": spec.config.order != "none",
-        "filter": bool(spec.config.filter),
-        "broadcast": spec.broadcast,
+        "order": (Capability.KEY_ORDER, spec.config.order != "none"),
+        "filter": (Capability.FILTER, bool(spec.config.filter)),
+        "broadcast": (Capability.BROADCAST, spec.broadcast),
     }
-    for feature, wanted in asked.items():
+    for feature, (capability, wanted) in asked.items():
         if wanted and not able.get(feature, False):
-            raise unsupported(feature, next_step="Leave it out, or allow an emulation with the attribute `emulate`")
+            raise lacking(capability, feature)

@@ -20,6 +20,7 @@ import msgspec
 from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.blocking_spi import BlockingDriver
 from openmessaging.model.spi import (
+    Capability,
     Done,
     Driver,
     DriverFactory,
@@ -79,6 +80,7 @@ class BridgedDriver(Bridged):
         super().__init__(inner)
         self.capabilities = inner.capabilities
         self.max_body_bytes = inner.max_body_bytes
+        self.emulated: frozenset[Capability] = getattr(inner, "emulated", frozenset())
 
     def commit(self, batches: Sequence[OutgoingBatch], settlements: Sequence[Settlement]) -> list[Placement]:
         """Store all batches and settle all messages, or do none of it."""

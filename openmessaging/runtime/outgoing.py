@@ -27,6 +27,7 @@ from openmessaging.model.destination import full_name
 from openmessaging.model.errors import OMSUnsupportException, error, unsupported
 from openmessaging.model.headers import DEFAULT_PRIORITY, NAMES, PROVIDER_FIELDS, check_header
 from openmessaging.model.key_value import KeyValue, PropertyValue, check_size
+from openmessaging.model.lacking import lacking
 from openmessaging.model.message import Message, Record, as_body, body_too_large, partition_of_key
 from openmessaging.model.spi import Capability, OutgoingBatch, Timing
 from openmessaging.model.unique import ProducerEpoch, Unique
@@ -172,7 +173,7 @@ class Packer:
         if count > MAX_MESSAGES:
             raise error(1418, f"{count:,} messages in one batch, the limit is {MAX_MESSAGES:,}", next_step="Send less")
         if priority is not None and Capability.PRIORITY not in self.capabilities:
-            raise _not_provided("priority")
+            raise lacking(Capability.PRIORITY, "priority")
         with self._mutex:
             sequence = self._sequence
             self._sequence = sequence + count

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from openmessaging.model.errors import unsupported
+from openmessaging.model.lacking import lacking
 from openmessaging.model.spi import Capability
 
 
 def require(capabilities: frozenset[Capability], wanted: Capability) -> None:
     """Raises OMSUnsupportException when a driver lacks a capability."""
     if wanted not in capabilities:
-        raise unsupported(wanted.value, next_step="Use a system whose capabilities name it")
+        raise lacking(wanted, wanted.value)

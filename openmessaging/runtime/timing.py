@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from openmessaging.model.errors import OMSUnsupportException, error, unsupported
+from openmessaging.model.errors import error
+from openmessaging.model.lacking import lacking
 from openmessaging.model.message import Message, Record
 from openmessaging.model.spi import Capability, Timing
 from openmessaging.model.timing import NEVER, due_ms, expires_ms, pack_times
@@ -94,7 +95,7 @@ def timing_of(records: Sequence[Record], born_ms: int, capabilities: Collection[
     dues = [due_ms(born_ms, headers) for headers in owned if "delayTime" in headers]
     expires = any("expireTime" in headers and expires_ms(born_ms, headers) != NEVER for headers in owned)
     if expires and Capability.EXPIRY not in capabilities:
-        raise _cannot("expireTime")
+        raise lacking(Capability.EXPIRY, "expireTime")
     if len(dues) != len(records) or max(dues) == born_ms:
         return Timing(None, expires) if expires else None
     _check_delay(max(dues) - born_ms, capabilities)
@@ -109,7 +110,7 @@ def timing_of_delays(delays: Sequence[int], born_ms: int, capabilities: Collecti
 
 def _check_delay(longest_ms: int, capabilities: Collection[Capability]) -> None:
     if Capability.DELAY not in capabilities:
-        raise _cannot("delayTime")
+        raise lacking(Capability.DELAY, "delayTime")
     if longest_ms > MAX_DELAY_MS:
         raise error(1418, f"a delay of {longest_ms} ms is more than a century", field="delayTime")
 
@@ -136,9 +137,3 @@ def in_parts(members: Sequence[int], records: Sequence[Record]) -> Iterator[list
     ordered = sorted(members, key=due)
     for begin in range(0, len(ordered), TOGETHER):
         yield ordered[begin : begin + TOGETHER]
-
-
-def _cannot(name: str) -> OMSUnsupportException:
-    failure = unsupported(name, next_step="Leave the field unset")
-    failure.field = name
-    return failure

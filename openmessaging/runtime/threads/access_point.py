@@ -32,6 +32,7 @@ from openmessaging.runtime.threads.router import Function, Router
 from openmessaging.runtime.threads.service import ServiceEndpoint
 from openmessaging.runtime.threads.stream import StreamingConsumer
 from openmessaging.runtime.threads.table import Table
+from openmessaging.runtime.wishes import Wishes, wishes_of
 
 DEFAULT_GROUP = "default"
 """The consumer group when neither the call nor the attribute CONSUMER_ID names one; likewise the producer id."""
@@ -40,7 +41,12 @@ DEFAULT_TIMEOUT_MS = 30_000
 
 
 def connect(
-    url: str, attributes: Mapping[str, Any] | None = None, *, namespace: str = DEFAULT_NAMESPACE
+    url: str,
+    attributes: Mapping[str, Any] | None = None,
+    *,
+    namespace: str = DEFAULT_NAMESPACE,
+    requires: Iterable[str] = (),
+    emulate: Iterable[str] = (),
 ) -> AccessPoint:
     """The access point of a URL. Nothing is opened until it is entered with `with` or first used.
 
@@ -48,10 +54,12 @@ def connect(
         url: `oms:embedded://PATH`, `oms:memory:`, or `oms:<driver>://[account@]host[:port],…/<region>[:namespace]`.
         attributes: the standard's (`OPERATION_TIMEOUT` in ms, `CONSUMER_ID`, `ACCOUNT_KEY`) and the driver's own.
         namespace: where bare queue names lie; one in the URL wins.
+        requires: names of capabilities (`delay`, `filter`, …): opening a system that lacks one raises.
+        emulate: those that may be emulated where the system lacks them: `filter`, `expiry`, `delay`, `dead-letter`.
 
-    Raises OMSRuntimeException 10001 for an illegal URL, 1418 for an invalid namespace.
+    Raises OMSRuntimeException 10001 for an illegal URL, 1418 for an invalid namespace or capability.
     """
-    return AccessPoint(url, attributes, namespace)
+    return AccessPoint(url, attributes, namespace, wishes_of(requires, emulate))
 
 
 class _Scope:
@@ -66,7 +74,8 @@ class _Scope:
 class AccessPoint:
     """Makes producers, consumers and the resource manager; may be shared freely. Create it with `connect`."""
 
-    def __init__(self, url: str, attributes: Mapping[str, Any] | None, namespace: str) -> None:
+    def __init__(self, url: str, attributes: Mapping[str, Any] | None, namespace: str, wishes: Wishes) -> None:
+        self._wishes = wishes
         self._parsed = parse(url)
         self._attributes = self._parsed.attributes(attributes)
         self.namespace = check_namespace(self._parsed.namespace or namespace)
@@ -96,8 +105,13 @@ class AccessPoint:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What the system behind it can do. Raises OMSRuntimeException 1503 before it is opened."""
+        """What can be done with it, by the system or emulated. Raises OMSRuntimeException 1503 before it is opened."""
         return self._opened().capabilities
+
+    @property
+    def emulated(self) -> frozenset[Capability]:
+        """Which of the capabilities the system lacks and this process emulates. Raises as `capabilities`."""
+        return getattr(self._opened(), "emulated", frozenset())
 
     @property
     def max_body_bytes(self) -> int:
@@ -363,7 +377,7 @@ class AccessPoint:
         if scope.driver is None:
             with scope.opening:
                 if scope.driver is None:
-                    scope.driver = open_driver(self._parsed, self._attributes)
+                    scope.driver = open_driver(self._parsed, self._attributes, self._wishes)
         return scope.driver
 
     def attach(self, service: Service) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from openmessaging.model.errors import unsupported
+from openmessaging.model.lacking import lacking
 from openmessaging.model.spi import Capability
 from openmessaging.runtime.interceptor import ConsumerInterceptor, everywhere
 from openmessaging.runtime.membership import Membership
@@ -59,5 +59,5 @@ class Consumer(Service):
     def _subscribe(self, queue: str) -> Subscription:
         driver = self._access_point.get_driver()
         if self._membership.config.filter and Capability.FILTER not in driver.capabilities:
-            raise unsupported("a consumer's filter", next_step="Compare the properties of what is received")
+            raise lacking(Capability.FILTER, "filter")
         return driver.subscribe(self._membership.spec(queue))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from openmessaging.model.destination import check_namespace
-from openmessaging.model.errors import error, unsupported
+from openmessaging.model.errors import error
+from openmessaging.model.lacking import lacking
 from openmessaging.model.spi import Capability, DelayedInfo, GroupInfo, QueueInfo
 from openmessaging.model.transaction import InDoubt
 from openmessaging.runtime.required import require
@@ -110,7 +111,7 @@ class ResourceManager(Replay, Routing, Schedules):
         """
         driver = self._access_point.get_driver()
         if Capability.DELAY not in driver.capabilities:
-            raise unsupported("list_delayed", next_step="This system delivers all messages at once")
+            raise lacking(Capability.DELAY, "list_delayed")
         return driver.list_delayed(self._access_point.full(queue), maximum)
 
     def list_transactions(self) -> list[InDoubt]:
@@ -138,7 +139,7 @@ class ResourceManager(Replay, Routing, Schedules):
         """
         driver = self._access_point.get_driver()
         if Capability.FILTER not in driver.capabilities:
-            raise unsupported(f"a filter of {queue}", next_step="Compare the properties of what is received")
+            raise lacking(Capability.FILTER, "filter")
         driver.update_queue(self._access_point.full(queue), {"filter": sql.strip() or None})
 
     def get_filter(self, queue: str) -> str | None:

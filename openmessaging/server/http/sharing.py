@@ -20,6 +20,7 @@ from openmessaging.runtime.aio.mailboxes import mailboxes_of
 from openmessaging.runtime.aio.primitives import call
 from openmessaging.runtime.aio.requests import Requester
 from openmessaging.runtime.outgoing import Packer
+from openmessaging.runtime.wishes import NOTHING
 from openmessaging.server.requests import Driver
 
 _PACKERS = 1000
@@ -41,7 +42,7 @@ class Face(AccessPoint):
     """The runtime's interface on the driver of a request; nothing is opened."""
 
     def __init__(self, driver: Driver, namespace: str) -> None:
-        super().__init__("oms:memory:http", None, namespace)
+        super().__init__("oms:memory:http", None, namespace, NOTHING)
         self._driver = driver
 
     async def get_driver(self) -> Driver:
