@@ -23,7 +23,7 @@ class OnlyAsyncio:
 
 @pytest.fixture(autouse=True)
 def only_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "find_factory", lambda name: OnlyAsyncio())
+    monkeypatch.setattr(opening, "find_factory", lambda *_: OnlyAsyncio())
 
 
 def test_everything_works_over_the_bridge(memory: str) -> None:
