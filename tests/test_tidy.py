@@ -50,7 +50,6 @@ TESTED_WITH = {
     "testing/servers/rocketmq.py": "testing/servers/test_systems.py",
     "testing/servers/rabbitmq.py": "testing/servers/test_systems.py",
     "testing/servers/redis.py": "testing/servers/test_systems.py",
-    "drivers/oms/link.py": "drivers/oms/test_channel.py",
     "server/http/writing.py": "server/http/test_http2.py",
     "drivers/oms/mailbox.py": "drivers/oms/test_channel.py",
     "transport/framed.py": "server/test_connection.py",

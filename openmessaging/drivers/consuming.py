@@ -99,7 +99,8 @@ class ForeignSubscription:
         self._redelivers = redelivers
         self._loop = asyncio.get_running_loop()
         self._pulling: asyncio.Task[Sequence[Received]] | None = None
-        self._ready: deque[Received] = deque()
+        self._ready: deque[tuple[Received, float]] = deque()
+        """What was pulled, and when the system gives it to another consumer."""
         self._leases: dict[int, _Lease] = {}
         self._next_lease = 1
         self._next_number = _FIRST_NUMBER
@@ -119,27 +120,45 @@ class ForeignSubscription:
             await asyncio.wait([pulling], timeout=wait + 1.0 if wait < 1e8 else None)
             if pulling.done() and self._pulling is pulling:
                 self._pulling = None
-                self._ready.extend(pulling.result())
+                self._take_in(pulling.result())
         return self._hand_out(max_messages, max_bytes)
 
     async def _pull(self, maximum: int, wait: float) -> Sequence[Received]:
         return await self._source.pull(maximum, wait)
 
+    def _take_in(self, pulled: Sequence[Received]) -> None:
+        """Keep what was pulled, but for what took down whoever had it: that was never settled, and its deliveries are
+        used up."""
+        until = self._loop.time() + self._spec.config.invisible_time
+        last = self._spec.config.backoff.max_delivery
+        worn = [message for message in pulled if message.attempt > last]
+        self._step(_Verb.REJECT, worn, reason=f"its lease ended {last} times")
+        self._ready.extend((message, until) for message in pulled if message.attempt <= last)
+
     def _hand_out(self, max_messages: int, max_bytes: int) -> list[Delivery]:
         taken: list[Received] = []
         size = 0
+        now = self._loop.time()
+        deadline = now + self._spec.config.invisible_time
         while self._ready and len(taken) < max_messages:
-            size += len(self._ready[0].record.data)
+            message, until = self._ready[0]
+            if self._redelivers and until <= now:
+                self._ready.popleft()  # another consumer has it
+                continue
+            size += len(message.record.data)
             if taken and size > max_bytes:
                 break
-            taken.append(self._ready.popleft())
-        return self._leased(taken) if taken else []
+            self._ready.popleft()
+            taken.append(message)
+            deadline = min(deadline, until) if self._redelivers else deadline
+        return self._leased(taken, deadline) if taken else []
 
-    def _leased(self, taken: Sequence[Received]) -> list[Delivery]:
+    def _leased(self, taken: Sequence[Received], deadline: float) -> list[Delivery]:
         """Deliveries of messages under one lease: one for each run with the same partition and attempt."""
         lease_id, self._next_lease = self._next_lease, self._next_lease + 1
-        lease = self._leases[lease_id] = _Lease({}, self._loop.time() + self._spec.config.invisible_time)
+        lease = self._leases[lease_id] = _Lease({}, deadline)
         now_ms = time.time_ns() // 1_000_000
+        deadline_ms = now_ms + int((deadline - self._loop.time()) * 1000)
         deliveries = []
         begin = 0
         for at, message in enumerate(taken, 1):
@@ -155,7 +174,7 @@ class ForeignSubscription:
                         base_offset=self._next_number + begin,
                         lease_id=lease_id,
                         attempt=message.attempt,
-                        deadline_ms=now_ms + int(self._spec.config.invisible_time * 1000),
+                        deadline_ms=deadline_ms,
                     )
                 )
                 begin = at
@@ -309,7 +328,7 @@ class ForeignSubscription:
         self._closed = True
         if self._expiry is not None:
             self._expiry.cancel()
-        held = list(self._ready)
+        held = [message for message, _ in self._ready]
         self._ready.clear()
         if not self._redelivers:
             held += [message for lease in self._leases.values() for message in lease.left.values()]

@@ -39,6 +39,14 @@ class Naming:
         """The system's name of a consumer group."""
         return self._written(name)
 
+    def group_of(self, native: str) -> str:
+        """The consumer group that a system's name stands for; a name that none of ours has stands for itself."""
+        try:
+            name = _read(native)
+        except ValueError:
+            return native
+        return name if self._written(name) == native else native
+
     def full(self, native: str) -> tuple[str, int | None] | None:
         """Full name and partition that a system's name stands for; None for a name that no queue of ours has."""
         found = _PARTITION.search(native)

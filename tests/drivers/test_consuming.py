@@ -163,3 +163,37 @@ def test_what_a_driver_cannot_do_is_refused() -> None:
     check_spec(spec, order=True)
     with pytest.raises(OMSUnsupportException, match="order"):
         check_spec(spec)
+
+
+async def wearing_out() -> None:
+    it = Fixture()
+    it.arrive(4, 3)
+    (delivery,) = await it.subscription.fetch(10, 1 << 20, 1.0)
+    assert (delivery.attempt, delivery.last) == (3, 1)
+    await it.subscription.flush()
+    ((queue, (dead,)),) = it.buried
+    assert queue == "default://q.g.dead-letter"
+    assert (dead.properties or {})["dead-letter.delivery-count"] == 4
+    assert it.source.told == [("ack", [0])]
+    await it.subscription.close()
+
+
+def test_what_takes_down_every_consumer_becomes_a_dead_letter() -> None:
+    asyncio.run(wearing_out())
+
+
+async def waiting_too_long(redelivers: bool) -> int:
+    it = Fixture(redelivers, invisible_time=0.05)
+    it.arrive(1, 1)
+    await it.subscription.fetch(10, 1, 1.0)
+    over = asyncio.Event()
+    it.subscription._loop.call_later(0.1, over.set)
+    await over.wait()
+    left = await it.subscription.fetch(1, 1 << 20, 0.0)
+    await it.subscription.close()
+    return len(left)
+
+
+def test_what_was_not_asked_for_within_its_lease_is_another_consumers() -> None:
+    assert asyncio.run(waiting_too_long(redelivers=True)) == 0
+    assert asyncio.run(waiting_too_long(redelivers=False)) == 1

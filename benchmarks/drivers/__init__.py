@@ -1,0 +1,1 @@
+"""What a driver costs over the bare client of its system: see `__main__.py`."""
