@@ -21,6 +21,7 @@ BUILT_IN = {
     "http": "openmessaging.drivers.http:driver",
     "https": "openmessaging.drivers.http:driver",
     "redis": "openmessaging.drivers.redis.factory:driver",
+    "nats": "openmessaging.drivers.nats:driver",
 }
 """The same entry points as this package declares, known without searching what is installed (20 ms)."""
 

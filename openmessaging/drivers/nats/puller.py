@@ -1,0 +1,186 @@
+"""Pull requests to JetStream's consumers: one inbox, and at most one request under way per consumer.
+
+A request asks for what is there, or else for the next message to come (`no_wait` with `expires`); the server ends it
+with a status unless it was filled. Requests that the server forgot, for it was started again, end with the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from openmessaging.drivers.nats.connection import API, Connection, Lost, status_of
+from openmessaging.model.errors import error
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription
+
+EXPIRES = 5.0
+"""Seconds after which the server ends a request at the latest."""
+_GRACE = 2.0
+"""Seconds that the end of a request may be late."""
+_PAUSE = 0.1
+"""Seconds until the next try where a consumer is missing: it is made anew when its group is moved."""
+_MISSING_FOR = 2.0
+MAX_BYTES = 8 << 20
+"""Most bytes of one request."""
+
+
+class Request(msgspec.Struct, eq=False):
+    """A request under way."""
+
+    consumer: str
+    left: int
+    """Messages that may still come."""
+    over: float
+    """Time of the loop at which it is over, whatever was heard."""
+
+
+class Puller:
+    """Messages of some consumers of a stream. `single`: each is asked for one message at a time, that waits for its
+    turn."""
+
+    def __init__(self, connection: Connection, stream: str, consumers: list[str], single: bool, about: str) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._consumers = consumers
+        self._single = single
+        self._about = about
+        self._loop = asyncio.get_running_loop()
+        self._inbox = connection.new_inbox()
+        self._requests: dict[str, Request] = {}
+        self._asked: dict[str, str] = {}
+        self._next = 0
+        self.arrived: deque[tuple[float, Msg]] = deque()
+        """Messages not handed out yet, with the time of the loop at which they came."""
+        self._changed = asyncio.Event()
+        self._missing_since: float | None = None
+        self._subscription: Subscription | None = None
+        self._closed = False
+
+    async def open(self) -> None:
+        """Listen."""
+        self._subscription = await self._connection.subscribe(f"{self._inbox}.*", self._take)
+        self._connection.watchers.add(self._broken)
+
+    async def close(self) -> None:
+        """Stop listening; ends a pull."""
+        self._closed = True
+        self._connection.watchers.discard(self._broken)
+        self._changed.set()
+        if self._subscription is not None:
+            await self._unsubscribe(self._subscription)
+
+    async def _unsubscribe(self, subscription: Subscription) -> None:
+        from nats.errors import Error
+
+        try:
+            await subscription.unsubscribe()
+        except (Error, OSError):
+            pass  # there is no connection, or no more: nothing comes
+
+    def _broken(self) -> None:
+        self._requests.clear()
+        self._asked.clear()
+        self._changed.set()
+
+    def _take(self, message: Msg) -> None:
+        if message.reply:
+            self.arrived.append((self._loop.time(), message))
+            token = self._asked.get(consumer_of(message.reply))
+            request = self._requests.get(token or "")
+            if token and request is not None:
+                request.left -= 1
+                if request.left <= 0:
+                    self._end(token)
+        elif (status := status_of(message)) and status != "100":
+            gone = status == "503" or "deleted" in str((message.headers or {}).get("Description", "")).lower()
+            if gone and self._missing_since is None:
+                self._missing_since = self._loop.time()
+            elif not gone:
+                self._missing_since = None
+            self._end(message.subject)
+        self._changed.set()
+
+    def _end(self, token: str) -> None:
+        request = self._requests.pop(token, None)
+        if request is not None:
+            self._asked.pop(request.consumer, None)
+
+    async def pull(self, maximum: int, wait: float) -> list[Msg]:
+        """Messages, as soon as there are any; none after `wait` seconds or when closed.
+
+        Raises OMSRuntimeException 1404 when the consumer is gone.
+        """
+        deadline = self._loop.time() + wait
+        while not self._closed:
+            now = self._loop.time()
+            for token in [token for token, request in self._requests.items() if request.over <= now]:
+                self._end(token)
+            if self.arrived and (self._single or not self._requests or len(self.arrived) >= maximum):
+                self._missing_since = None
+                return [self.arrived.popleft()[1] for _ in range(min(maximum, len(self.arrived)))]
+            if now >= deadline and not self._requests:
+                return []
+            await self._ask(maximum, min(deadline - now, EXPIRES))
+            await self._wait(deadline if self._single else deadline + _GRACE)
+            if self._single and self._loop.time() >= deadline and not self.arrived:
+                return []
+        return []
+
+    async def _ask(self, maximum: int, expires: float) -> None:
+        if expires <= 0 or not self._connection.connected.is_set():
+            return
+        if self._missing_since is not None:
+            if self._loop.time() - self._missing_since > _MISSING_FOR:
+                self._missing_since = None
+                raise error(1404, f"{self._about} is gone", next_step="Subscribe again")
+            await asyncio.sleep(_PAUSE)
+        for consumer in self._consumers:
+            if consumer in self._asked:
+                continue
+            self._next += 1
+            token = f"{self._inbox}.{self._next:x}"
+            batch = 1 if self._single else maximum
+            body: dict[str, Any] = {"batch": batch, "expires": max(int(expires * 1e9), 1_000_000)}
+            if not self._single:
+                body |= {"no_wait": True, "max_bytes": max(MAX_BYTES, 2 * self._connection.client.max_payload)}
+            self._requests[token] = Request(consumer, batch, self._loop.time() + expires + _GRACE)
+            self._asked[consumer] = token
+            try:
+                subject = f"{API}CONSUMER.MSG.NEXT.{self._stream}.{consumer}"
+                await self._connection.publish(subject, msgspec.json.encode(body), reply=token)
+            except Lost:
+                self._broken()
+                return
+
+    async def _wait(self, until: float) -> None:
+        """Until something changes, or the next request is over."""
+        first = min((request.over for request in self._requests.values()), default=until)
+        self._changed.clear()
+        if self.arrived and not self._requests:
+            return
+        try:
+            async with asyncio.timeout_at(min(first, until)):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+
+def consumer_of(reply: str) -> str:
+    """The consumer that a message came from."""
+    return fields_of(reply)[1]
+
+
+def fields_of(reply: str) -> list[str]:
+    """Stream, consumer, times delivered, sequence in the stream and in the consumer, time in ns, and how many more
+    wait, of the subject by which a message is acknowledged.
+
+    Source: JetStream, `$JS.ACK.[domain.account.]stream.consumer.…`.
+    """
+    parts = reply.split(".")
+    return parts[2:9] if len(parts) < 11 else parts[4:11]
