@@ -12,13 +12,12 @@ Nats-…                             the server's own: never a property
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
+from urllib.parse import quote
 
 from openmessaging.drivers.mapping import PREFIX, from_fields, to_fields
-from openmessaging.model.batch import make_id
 from openmessaging.model.cloud_event import PREFIX as EVENT_PREFIX
 from openmessaging.model.errors import OMSMessageFormatException
 from openmessaging.model.message import Record
@@ -28,7 +27,6 @@ from openmessaging.model.percent import encode_value
 KEY = f"{PREFIX}messageKey"
 EVENT = "ce-"
 ESCAPED = f"{PREFIX}x-"
-_MESSAGE_ID = f"{PREFIX}messageId"
 _SERVERS = "nats-"
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CLIENTS = frozenset(("status", "description"))
@@ -44,12 +42,12 @@ def to_headers(record: Record) -> dict[str, str]:
     if record.message_key is not None:
         fields.append((KEY, record.message_key))
     for name, text in fields:
-        if is_event and name.startswith(EVENT_PREFIX) and name[len(EVENT_PREFIX) :].isalnum():
+        if is_event and name.startswith(EVENT_PREFIX) and name[len(EVENT_PREFIX) :].isalnum() and name.isascii():
             headers[EVENT + name[len(EVENT_PREFIX) :]] = encode_value(text)
         elif _stands(name) and text.isprintable() and text == text.strip():
             headers[name] = text
         else:
-            headers[ESCAPED + _escaped(name)] = _escaped(text)
+            headers[ESCAPED + quote(name, safe="", errors="replace")] = _escaped(text)
     return headers
 
 
@@ -81,9 +79,6 @@ def to_record(headers: Mapping[str, str] | None, body: bytes, place: Place) -> R
     own = record.headers if record.headers is not None else {}
     record.headers = own
     own["offset"], own["storeTimestamp"] = place.sequence, place.stored_ms
-    if "messageId" not in own:  # of another program: the same each time it is read
-        own["messageId"] = make_id(place.stored_ms, _number_of(place.stream), place.sequence)
-        own.setdefault("bornTimestamp", place.stored_ms)
     return record
 
 
@@ -109,8 +104,3 @@ def _fields(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         except OMSMessageFormatException:
             pass  # written by another program: it is what it is
         yield name, text
-
-
-def _number_of(stream: str) -> int:
-    """40 bits of a stream's name, for ids."""
-    return zlib.crc32(stream.encode()) << 8

@@ -7,6 +7,7 @@ the same for every version of the client, and answers of thousands of messages n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -209,6 +210,14 @@ class Connection:
         self.connected.clear()
         await self.client.close()
         await self.broke()
+
+
+async def unsubscribe(subscription: Subscription) -> None:
+    """Listen no more."""
+    from nats.errors import Error
+
+    with contextlib.suppress(Error, OSError):  # there is no connection, or no more: nothing comes
+        await subscription.unsubscribe()
 
 
 def answered(data: bytes) -> dict[str, Any]:

@@ -92,12 +92,12 @@ class Delays:
         found = []
         for message in await self._reader.get(stream, wanted):
             headers = message.headers or {}
-            _, _, partition, _ = headers["Nats-Subject"].rsplit(".", 3)
+            _, _, partition, name = headers["Nats-Subject"].rsplit(".", 3)
             record = to_record(headers, message.data, Place(stream.native, int(headers["Nats-Sequence"]), 0, 0))
             own = record.headers or {}
             found.append(
                 DelayedInfo(
-                    message_id=own["messageId"],
+                    message_id=own.get("messageId", name),
                     queue=stream.queue,
                     partition=int(partition),
                     due_ms=due_of(headers),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from openmessaging.drivers.nats.sending import HEADER_ROOM, Sender
 from openmessaging.drivers.nats.source import NatsSource
 from openmessaging.drivers.nats.streams import NAMES, Stream, Streams, limits_of, settings_of
 from openmessaging.drivers.partial import Outcome, PartialDriver
+from openmessaging.model import dead_letter
 from openmessaging.model.batch import encode_own
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.message import Record
@@ -99,10 +101,8 @@ class NatsDriver(PartialDriver):
         return ForeignSubscription(source, found, self._bury, redelivers=True)
 
     async def _quietly_delete(self, stream: Stream, group: str) -> None:
-        try:
+        with contextlib.suppress(OMSRuntimeException):  # the server deletes it when nobody has used it for a minute
             await self._groups.delete(stream, group)
-        except OMSRuntimeException:
-            pass  # it is deleted by the server when nobody has used it for a minute
 
     async def _bury(self, queue: str, records: list[Record]) -> None:
         await self._streams.get(queue)
@@ -235,7 +235,7 @@ class NatsDriver(PartialDriver):
             in_flight=in_flight,
             retrying=0,
             floors=floors,
-            dead_letter_queue=f"{stream.queue}.{group.name}.dead-letter",
+            dead_letter_queue=dead_letter.queue_of(stream.queue, group.name),
             oldest_ms=oldest,
             config=group.config,
         )

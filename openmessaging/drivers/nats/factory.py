@@ -13,16 +13,14 @@ The account's name and key, and TLS: `openmessaging/transport/proof.py`.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from openmessaging.drivers.nats.connection import API, Connection, Lost, NoResponders
+from openmessaging.drivers.nats.driver import NatsDriver
 from openmessaging.model.access_point import AccessPoint
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.headers import shown
 from openmessaging.transport.proof import check_cleartext, key_of, tls_of
-
-if TYPE_CHECKING:
-    from openmessaging.drivers.nats.driver import NatsDriver
 
 CONNECT_TIMEOUT = 5.0
 """Seconds for the first connection."""
@@ -42,8 +40,6 @@ class NatsFactory:
         except ImportError as cause:
             step = 'pip install "openmessaging[nats]"'
             raise error(10000, f"{access_point.url}: nats-py is not installed", next_step=step) from cause
-        from openmessaging.drivers.nats.driver import NatsDriver
-
         options = _options(attributes)
         client = Client()
         connection = await _connected(client, access_point, attributes)
@@ -62,7 +58,8 @@ def _options(attributes: dict[str, Any]) -> dict[str, Any]:
     for name, default in options.items():
         value = attributes.get(name, default)
         if type(value) is not type(default) or (type(value) is int and not 1 <= value <= 1_000):
-            raise error(1418, f"{name}: {shown(value)} cannot be used", field=name)
+            step = "Give True or False" if type(default) is bool else "Give a number from 1 to 1,000"
+            raise error(1418, f"{name}: {shown(value)} cannot be used", next_step=step, field=name)
         options[name] = value
     return options
 

@@ -7,13 +7,14 @@ order key       one per partition, `<group>__p0`…, which hands out one message
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from openmessaging.drivers.consuming import ForeignSubscription
-from openmessaging.drivers.nats.connection import Connection
+from openmessaging.drivers.nats.connection import Connection, Lost, NoResponders, Refusal
 from openmessaging.drivers.nats.sending import rfc3339
 from openmessaging.drivers.nats.streams import NAMES, Stream
 from openmessaging.model.errors import OMSRuntimeException, error
@@ -21,6 +22,8 @@ from openmessaging.model.spi import GroupConfig, SubscriptionSpec
 
 _NAME, _CONFIG = "oms-group", "oms-config"
 """Metadata of the consumers of a group of ours."""
+_NOT_WRITTEN = 10012
+_TRIES, _PAUSE = 50, 0.1
 _ALONE = 60.0
 """Seconds after which the group of a consumer that vanished is deleted."""
 
@@ -47,7 +50,6 @@ class Groups:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._open: dict[tuple[str, str], set[ForeignSubscription]] = {}
 
     async def enter(self, stream: Stream, spec: SubscriptionSpec) -> Group:
         """The group that a consumer asks for, made when missing. Raises 1418 for another order than it has."""
@@ -108,8 +110,22 @@ class Groups:
             if own:
                 wanted["inactive_threshold"] = round(_ALONE * 1e9)
             body = {"stream_name": stream.native, "config": wanted, "action": "create"}
-            made.append(await self._manage(stream, name, f"CONSUMER.CREATE.{stream.native}.{consumer}", body))
+            made.append(await self._make(stream, name, f"CONSUMER.CREATE.{stream.native}.{consumer}", body))
         return _group_of(name, made)
+
+    async def _make(self, stream: Stream, name: str, call: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Create a consumer. A server that has just deleted one of that name may still be clearing its files away, and
+        says that it cannot write new ones."""
+        for _ in range(_TRIES):
+            try:
+                return await self._connection.api(call, body)
+            except Refusal as refusal:
+                if refusal.code != _NOT_WRITTEN:
+                    break
+                await asyncio.sleep(_PAUSE)
+            except (Lost, NoResponders):
+                break
+        return await self._manage(stream, name, call, body)
 
     async def all(self, stream: Stream) -> list[Group]:
         """The groups of a stream."""
@@ -182,10 +198,8 @@ def _group_of(name: str, consumers: list[dict[str, Any]]) -> Group:
     first = consumers[0]["config"]
     metadata = first.get("metadata") or {}
     config = GroupConfig(order="key") if first.get("max_ack_pending") == 1 else GroupConfig()
-    try:
+    with contextlib.suppress(msgspec.MsgspecError):  # it may be of another program
         config = msgspec.json.decode(metadata.get(_CONFIG, ""), type=GroupConfig)
-    except msgspec.MsgspecError:
-        pass  # of another program
     waits = first.get("ack_wait", 0) / 1e9
     return Group(name, msgspec.structs.replace(config, invisible_time=waits or config.invisible_time), consumers)
 

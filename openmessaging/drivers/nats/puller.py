@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from openmessaging.drivers.nats.connection import API, Connection, Lost, status_of
+from openmessaging.drivers.nats.connection import API, Connection, Lost, status_of, unsubscribe
 from openmessaging.model.errors import error
 
 if TYPE_CHECKING:
@@ -73,15 +73,7 @@ class Puller:
         self._connection.watchers.discard(self._broken)
         self._changed.set()
         if self._subscription is not None:
-            await self._unsubscribe(self._subscription)
-
-    async def _unsubscribe(self, subscription: Subscription) -> None:
-        from nats.errors import Error
-
-        try:
-            await subscription.unsubscribe()
-        except (Error, OSError):
-            pass  # there is no connection, or no more: nothing comes
+            await unsubscribe(self._subscription)
 
     def _broken(self) -> None:
         self._requests.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,8 +18,8 @@ from openmessaging.drivers.nats.connection import (
     API,
     Connection,
     Lost,
-    NoResponders,
     status_of,
+    unsubscribe,
 )
 from openmessaging.drivers.nats.puller import Puller, fields_of
 from openmessaging.drivers.nats.sending import rfc3339
@@ -76,7 +77,7 @@ class Reader:
             raise Lost("no answer") from None
         finally:
             self._connection.watchers.discard(broke)
-            await self._unsubscribe(subscription)
+            await unsubscribe(subscription)
         if status == "503":
             raise error(
                 1500,
@@ -84,14 +85,6 @@ class Reader:
                 next_step=f"Allow it: nats stream edit {stream.native} --allow-direct",
             )
         return found
-
-    async def _unsubscribe(self, subscription: Any) -> None:
-        from nats.errors import Error
-
-        try:
-            await subscription.unsubscribe()
-        except (Error, OSError):
-            pass  # there is no connection: nothing comes
 
     async def read(self, stream: Stream, partition: int, offset: int, maximum: int, wait: float) -> list[Delivery]:
         """Messages from an offset on; waits for one at the end."""
@@ -131,10 +124,8 @@ class Reader:
             messages = await puller.pull(maximum, wait)
         finally:
             await puller.close()
-            try:
+            with contextlib.suppress(Lost):  # it goes by itself
                 await self._connection.publish(f"{API}CONSUMER.DELETE.{path}", reply=self._connection.new_inbox())
-            except Lost:
-                pass  # it goes by itself
         return [(_place_of(stream, message), message) for message in messages]
 
     async def read_before(self, stream: Stream, partition: int, offset: int) -> Delivery | None:

@@ -7,6 +7,7 @@ connection sends in its order. What a broken connection left unanswered is said 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
@@ -134,10 +135,8 @@ class NatsSource:
         self._keep_on()
 
     async def _quietly(self, receipt: str, what: bytes) -> None:
-        try:
+        with contextlib.suppress(Lost):  # then its time runs out
             await self._connection.publish(receipt, what)
-        except Lost:
-            pass  # then its time runs out
 
     async def close(self) -> None:
         """Let go; what came and was not handed out goes back."""
@@ -160,4 +159,4 @@ def _nak(delay: float) -> bytes:
 def _is_expired(received: Received, now_ms: int) -> bool:
     headers = received.record.headers or {}
     expires = expires_ms(headers.get("bornTimestamp", 0), headers) if "expireTime" in headers else NEVER
-    return expires not in (NEVER,) and expires <= now_ms
+    return expires != NEVER and expires <= now_ms

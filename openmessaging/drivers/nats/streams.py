@@ -8,6 +8,7 @@ A stream that another program made is a queue of one partition: all its subjects
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import msgspec
@@ -117,7 +118,7 @@ class Streams:
         """Make a stream. Raises 1405, 1406, 1418, OMSUnsupportException for a setting that NATS does not have."""
         if not 1 <= partitions <= MAX_PARTITIONS:
             what = f"partitions: {partitions} is not between 1 and {MAX_PARTITIONS}"
-            raise error(1418, what, field="partitions")
+            raise error(1418, what, next_step="Spread the messages over several queues", field="partitions")
         namespace, _ = split_name(queue)
         if not await self.has_namespace(namespace):
             raise no_namespace(namespace)
@@ -125,7 +126,8 @@ class Streams:
         subjects = [f"{native}.{number}" for number in range(partitions)] + [f"{native}.delayed.>"]
         wanted = {
             **self._base(native, subjects),
-            "metadata": {PARTITIONS: str(partitions), "oms-queue": queue},
+            # By its mark, a stream made by another at the same time is not the same.
+            "metadata": {PARTITIONS: str(partitions), "oms-mark": secrets.token_hex(8)},
             **limits_of(config),
         }
         if self._connection.version >= (2, 11):
@@ -133,8 +135,6 @@ class Streams:
         if self._connection.version >= (2, 12):
             wanted |= {"allow_atomic": True, "allow_msg_schedules": True, "allow_rollup_hdrs": True}
         found = await self._connection.manage(queue, f"STREAM.CREATE.{native}", wanted)
-        if not found.get("did_create"):
-            raise error(1406, f"the queue {queue} is there already", next_step="Use it, or choose another name")
         stream = self._known[queue] = _stream_of(queue, found["config"])
         return stream
 
