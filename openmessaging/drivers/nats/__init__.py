@@ -4,4 +4,4 @@ from openmessaging.drivers.nats.factory import NatsFactory
 
 driver = NatsFactory()
 
-__all__ = ["driver"]
+__all__ = ["NatsFactory", "driver"]
