@@ -45,7 +45,6 @@ TESTED_WITH = {
     "drivers/nats/connection.py": "drivers/nats/test_faults.py",
     "drivers/nats/groups.py": "drivers/nats/test_source.py",
     "drivers/nats/puller.py": "drivers/nats/test_source.py",
-    "drivers/nats/reading.py": "drivers/nats/test_driver.py",
     "drivers/nats/streams.py": "drivers/nats/test_driver.py",
     "drivers/turns.py": "drivers/embedded/test_sender.py",
     "testing/servers/artemis.py": "testing/servers/test_systems.py",
