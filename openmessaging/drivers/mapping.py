@@ -65,10 +65,24 @@ def to_fields(record: Record) -> list[tuple[str, str]]:
     """The fields of a message that has everything in its own headers."""
     headers = record.headers or {}
     fields = [(PREFIX + name, str(value)) for name, value in headers.items() if name not in _NOT_WRITTEN]
+    return fields + _property_fields(record, ())
+
+
+def to_typed_fields(record: Record, native: tuple[type, ...]) -> list[tuple[str, Any]]:
+    """As `to_fields`, for a system whose fields have types: values of the `native` ones are left as they are."""
+    headers = record.headers or {}
+    fields: list[tuple[str, Any]] = [
+        (PREFIX + name, value) for name, value in headers.items() if name not in _NOT_WRITTEN
+    ]
+    return fields + _property_fields(record, native)
+
+
+def _property_fields(record: Record, native: tuple[type, ...]) -> list[tuple[str, Any]]:
+    fields: list[tuple[str, Any]] = []
     if record.properties:
         types: list[str] = []
         for name, value in record.properties.items():
-            kind, text = to_text(value)
+            kind, text = ("", value) if type(value) in native else to_text(value)
             fields.append((_PROPERTY + name if name.startswith(PREFIX) else name, text))
             if kind:
                 types.append(_typed(name, kind))
@@ -77,14 +91,16 @@ def to_fields(record: Record) -> list[tuple[str, str]]:
     return fields
 
 
-def from_fields(body: bytes, key: str | None, fields: Iterable[tuple[str, str | bytes]]) -> Record:
-    """The message of a body, a key and fields. Never raises: a field that is no right one of ours, as another program
-    may write it, is a property by its whole name."""
+def from_fields(body: bytes, key: str | None, fields: Iterable[tuple[str, Any]], typed: bool = False) -> Record:
+    """The message of a body, a key and fields; with `typed`, values that are no text are properties of their own type.
+    Never raises: a field that is no right one of ours, as another program may write it, is a property by its whole
+    name."""
+    read_field = _as_typed if typed else _as_text
     headers: dict[str, Any] = {}
     properties: dict[str, Any] = {}
     types: str | bytes = ""
     for name, value in fields:
-        text = value if type(value) is str else _as_text(value)
+        text = value if type(value) is str else read_field(value)
         if not name.startswith(PREFIX):
             properties[name] = text
         elif name == TYPES:
@@ -102,9 +118,11 @@ def from_fields(body: bytes, key: str | None, fields: Iterable[tuple[str, str | 
     return Record(body, key, properties or None, headers or None)
 
 
-def _put_header(headers: dict[str, Any], properties: dict[str, Any], name: str, text: str | bytes) -> None:
+def _put_header(headers: dict[str, Any], properties: dict[str, Any], name: str, text: Any) -> None:
     standard = _HEADER_NAMES.get(name)
-    if standard is None or not isinstance(text, str):
+    if type(text) is int and standard in _NUMBERS:
+        headers[standard] = text
+    elif standard is None or not isinstance(text, str):
         properties[name] = text
     elif standard not in _NUMBERS:
         headers[standard] = text
@@ -130,6 +148,13 @@ def _read_types(text: str) -> list[tuple[str, Callable[[str], Any]]]:
             with suppress(OMSMessageFormatException):
                 kinds[from_percent(TYPES, name)] = KINDS[kind]
     return list(kinds.items())
+
+
+def _as_typed(value: Any) -> Any:
+    """As it is, where it is of a type that properties have."""
+    if isinstance(value, str | bytes | bool | int | float):
+        return value
+    return bytes(value) if isinstance(value, bytearray | memoryview) else str(value)
 
 
 def _as_text(value: str | bytes) -> str | bytes:
