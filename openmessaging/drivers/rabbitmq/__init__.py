@@ -2,5 +2,7 @@
 
 from openmessaging.drivers.rabbitmq.factory import RabbitmqFactory
 
+__all__ = ["RabbitmqFactory", "driver"]
+
 driver = RabbitmqFactory()
 """What the entry point names."""
