@@ -29,7 +29,7 @@ from rich.table import Table
 
 import openmessaging as oms
 from openmessaging.model.spi import GroupConfig, SubscriptionSpec
-from openmessaging.wire import MAGIC, VERSION, Fetch, Hello, Kind, encode_frame
+from openmessaging.wire import MAGIC, VERSION, Fetch, FrameReader, Hello, Kind, encode_frame
 
 QUEUE = "busy"
 HELLO = encode_frame(Kind.HELLO, 1, Hello(MAGIC, [VERSION], "bench", "bad").encoded())
@@ -87,14 +87,18 @@ def raw(port: int, data: bytes) -> socket.socket:
     return opened
 
 
-def never_reads(port: int, _: int) -> socket.socket:
-    """It asks for all there is and reads none of it."""
-    spec = SubscriptionSpec(f"default://{QUEUE}", "never-reads", GroupConfig())
+def never_reads(port: int, number: int) -> socket.socket:
+    """It asks for all there is, each client in a group of its own, and reads none of it."""
+    spec = SubscriptionSpec(f"default://{QUEUE}", f"never-reads-{number}", GroupConfig())
     subscribe = encode_frame(Kind.CALL, 2, msgspec.msgpack.encode(("subscribe", (spec,))))
-    fetches = b"".join(
-        encode_frame(Kind.FETCH, number, Fetch(1, 10_000, 8 << 20, 0).encoded()) for number in range(3, 200)
+    opened = raw(port, HELLO + subscribe)
+    reader, frames = FrameReader(1 << 20), 0
+    while frames < 2:  # WELCOME and the subscription
+        frames += len(list(reader.feed(opened.recv(1 << 16))))
+    opened.sendall(
+        b"".join(encode_frame(Kind.FETCH, at, Fetch(1, 10_000, 8 << 20, 0).encoded()) for at in range(3, 200))
     )
-    return raw(port, HELLO + subscribe + fetches)
+    return opened
 
 
 def garbage(port: int, number: int) -> socket.socket:

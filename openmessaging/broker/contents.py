@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,14 +49,19 @@ def place(indexes: PartitionIndexes, placed: Placed, position: int, size: int, *
         indexes.add(placed.partition_id, placed.base_offset, placed.count, position, size, placed.store_ms)
 
 
+OUTSIDE_BATCHES = 100
+"""Most batches of one receive for another process: whoever serves them has others to serve, and each costs it time."""
+
+
 class Reach:
     """The bound of one receive, see `Engine.decide_receive`; remembers the index entries it meets."""
 
-    __slots__ = ("_charged", "_entry", "_last", "_left", "_limit", "met")
+    __slots__ = ("_batches", "_charged", "_entry", "_last", "_left", "_limit", "met")
 
-    def __init__(self, entry: Callable[[int, int], IndexEntry], max_bytes: int) -> None:
+    def __init__(self, entry: Callable[[int, int], IndexEntry], max_bytes: int, max_batches: int) -> None:
         self._entry = entry
         self._limit = self._left = max_bytes
+        self._batches = max_batches
         self._last: tuple[int, IndexEntry] | None = None
         self._charged = -1  # position of the batch charged last: key order hands a batch out in many leases
         self.met: dict[tuple[int, int], IndexEntry] = {}
@@ -67,9 +73,10 @@ class Reach:
         while at < end:
             entry = self._find(partition_id, at)
             if entry.position != self._charged:
-                if entry.size > self._left and self._left < self._limit:
+                if (entry.size > self._left and self._left < self._limit) or not self._batches:
                     return at
                 self._left -= entry.size
+                self._batches -= 1
                 self._charged = entry.position
             self.met[partition_id, at] = entry
             at = entry.base_offset + entry.count
@@ -102,10 +109,10 @@ class StoredContents:
         self._decoded: dict[int, tuple[BatchHeader, dict[str, Any], list[Record]]] = {}
         self._places: dict[int, tuple[Condition, Sequence[int]]] = {}
 
-    def reach(self, max_bytes: int) -> Reach:
+    def reach(self, max_bytes: int, *, outside: bool = False) -> Reach:
         """How far the leases of one receive may go so that their batches hold at most `max_bytes` (at least one batch,
-        over all leases of the receive)."""
-        return Reach(self._entry, max_bytes)
+        over all leases of the receive); `outside`: and so that they are no more than `OUTSIDE_BATCHES`."""
+        return Reach(self._entry, max_bytes, OUTSIDE_BATCHES if outside else sys.maxsize)
 
     def spans(self, lease: Lease, reach: Reach | None = None) -> list[IndexEntry]:
         """Index entries of the batches that a lease covers; those that `reach` has met are not looked up again."""

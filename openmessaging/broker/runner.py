@@ -238,7 +238,7 @@ class Runner:
         while True:
             with self.lock:
                 now_ms = self.tick_locked()
-                reach = self.contents.reach(max_bytes)
+                reach = self.contents.reach(max_bytes, outside=outside)
                 entry = self.engine.decide_receive(now_ms, group, max_messages, reach, outside)
                 if entry.operations:
                     self.stage_locked(entry)

@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable
 
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.server.clients import ClientInfo, as_address
 from openmessaging.server.metrics import Metrics
-from openmessaging.server.requests import Driver, Requests
+from openmessaging.server.pace import Pace
+from openmessaging.server.requests import Requests
 from openmessaging.server.security import Credentials, Identity, Security
+from openmessaging.server.served import Driver
 from openmessaging.server.settings import Limits
 from openmessaging.transport.framed import Framed
 from openmessaging.wire import (
@@ -58,6 +61,7 @@ class Broker:
         self.own = own
         self.connections: set[Connection] = set()
         self.draining = False
+        self.pace = Pace()
         self.changed = asyncio.Event()
         """Set whenever a connection has no sends left to be answered, or has ended."""
         self.ending: set[asyncio.Task[None]] = set()
@@ -102,15 +106,20 @@ class Connection(Framed):
         self.identity: Identity | None = None
         """Who it is, once it has said HELLO."""
         self._greeting: asyncio.Task[None] | None = None
+        self._held: deque[Frame] = deque()
+        """What came before it was seen that there is no room for more."""
         self._early: list[Frame] = []
         """What came behind a HELLO that is still being looked at."""
         self._parting = False
         """Whether it was asked to go elsewhere and may not have heard it yet."""
         self._storing = 0
         """Bytes of sends that have no answer yet."""
-        self._reads: asyncio.Future[None] | None = None
-        """Set while the client does not read what it was sent."""
+        self._reads = True
+        """Whether the client reads what it was sent."""
         self._stuck_since = 0.0
+        self._taking_turns = asyncio.Lock()
+        self._eased = asyncio.Event()
+        """Set whenever it reads again, or what was leased for it has been sent."""
 
     def info(self) -> ClientInfo:
         """What can be told of the client; `connection_made` has been called."""
@@ -121,7 +130,7 @@ class Connection(Framed):
             self.since_ms,
             [] if self._requests is None else sorted(self._requests.consumed.values()),
             self._storing,
-            self._reads is None,
+            self._reads,
         )
 
     @property
@@ -143,23 +152,20 @@ class Connection(Framed):
 
     def pause_writing(self) -> None:
         """The client does not read what it was sent."""
-        self._reads = self._loop.create_future()
+        self._reads = False
         self._stuck_since = self._loop.time()
         self._adjust()
 
     def resume_writing(self) -> None:
         """It reads again."""
-        if self._reads is not None:
-            self._reads.set_result(None)
-            self._reads = None
+        self._reads = True
+        self._eased.set()
         self._adjust()
 
     def connection_lost(self, failure: Exception | None) -> None:
         """The client is gone."""
         super().connection_lost(failure)
         self._broker.connections.discard(self)
-        if self._reads is not None:
-            self._reads.cancel()
         if self._greeting is not None:
             self._greeting.cancel()
         if self.identity is not None:
@@ -175,6 +181,12 @@ class Connection(Framed):
     # ---- frames ----------------------------------------------------------------------------------------------------
 
     def _take(self, frame: Frame) -> None:
+        if self._held or not self._reading:
+            self._held.append(frame)
+        else:
+            self._do(frame)
+
+    def _do(self, frame: Frame) -> None:
         kind = frame.kind
         requests = self._requests
         if requests is None:
@@ -254,7 +266,9 @@ class Connection(Framed):
         broker = self._broker
         driver = security.guard(broker.driver, identity)
         written = None if self.client == broker.own else broker.driver.written
-        self._requests = Requests(driver, self._answer, self._ready, broker.metrics.errors, written, broker.changed.set)
+        self._requests = Requests(
+            driver, self._answer, self._ready, broker.pace, broker.metrics.errors, written, broker.changed.set
+        )
         self.tell(Kind.WELCOME, request, broker.welcome().encoded())
         self._beat_every(self._limits.heartbeat)
 
@@ -264,6 +278,7 @@ class Connection(Framed):
         self.tell(kind, request, *pieces)
         if len(pieces) > 1 or len(pieces[0]) > LARGE_BYTES:
             self.flush()  # at once, so that the transport's buffer says whether there is room for more
+        self._eased.set()
 
     def _stored(self, size: int, came: float) -> None:
         self._broker.metrics.sends.observe(self._loop.time() - came)
@@ -276,17 +291,33 @@ class Connection(Framed):
     def _adjust(self) -> None:
         """Read on only while what came can be stored and what goes is read."""
         limit = self._limits.window_bytes if self._reading else self._limits.window_bytes // 2
-        reading = self._storing <= limit and self._reads is None
+        reading = self._storing <= limit and self._reads
         if reading != self._reading and not self._transport.is_closing():
             self._reading = reading
-            if reading:
-                self._transport.resume_reading()
-            else:
+            if not reading:
                 self._transport.pause_reading()
+            elif self._held:
+                self._loop.call_soon(self._go_on)
+            else:
+                self._transport.resume_reading()
+
+    def _go_on(self) -> None:
+        """Take what was held, as far as there is room; then read on."""
+        try:
+            while self._held and self._reading:
+                self._do(self._held.popleft())
+        except ProtocolError as cause:
+            self._broken(cause)
+        if self._reading and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     async def _ready(self) -> None:
-        while self._reads is not None:
-            await asyncio.shield(self._reads)
+        """Return when the client reads, has room for more, and it is its turn."""
+        async with self._taking_turns:
+            while not self._reads or (self._requests is not None and self._requests.owed > self._limits.unread_bytes):
+                self._eased.clear()
+                await self._eased.wait()
+            await self._broker.pace.turn()
 
     def _unopened(self) -> None:
         self._hang_up(error(1410, f"no HELLO within {self._limits.handshake} s"))
@@ -296,7 +327,7 @@ class Connection(Framed):
 
     def _beat(self) -> None:
         """Once per heartbeat: say something, and notice who does not, or does not read."""
-        if self._reads is not None and self._loop.time() - self._stuck_since > self._limits.stuck:
+        if not self._reads and self._loop.time() - self._stuck_since > self._limits.stuck:
             logger.warning("%s does not read what it was sent", self.client)
             self._transport.abort()
             return

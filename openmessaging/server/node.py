@@ -19,8 +19,8 @@ from openmessaging.server.exposition import Family, single
 from openmessaging.server.health import Health, Pulse, ready
 from openmessaging.server.metrics import Metrics
 from openmessaging.server.notify import Notifier
-from openmessaging.server.requests import Driver
 from openmessaging.server.security import Security
+from openmessaging.server.served import Driver
 from openmessaging.server.server import Server
 from openmessaging.server.tracing import TracedDriver, Tracing
 

@@ -12,19 +12,18 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from openmessaging.broker.mailboxes import Mailboxes
-from openmessaging.broker.totals import QueueTotals
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.mail import Mail, no_responders
 from openmessaging.model.replay import Refused
-from openmessaging.model.spi import Driver as AnyDriver
 from openmessaging.model.spi import OutgoingBatch, Placement, Subscription, SubscriptionSpec
 from openmessaging.model.transaction import Preparation, Settlement
 from openmessaging.server.batches import accepted, checked
+from openmessaging.server.pace import Pace
+from openmessaging.server.served import Driver
 from openmessaging.server.settling import settle
 from openmessaging.system.loops import runs_here
 from openmessaging.wire import Call, Fetch, Kind, Letter, Placed, Refusal, Send, Settle, Settled
@@ -32,24 +31,6 @@ from openmessaging.wire.operations import operation
 from openmessaging.wire.pieces import delivered_pieces
 
 logger = logging.getLogger("openmessaging.server")
-
-
-class Driver(AnyDriver, Protocol):
-    """What can be served: a driver that finds again what was sent to it, and whose mailboxes may be named."""
-
-    mailboxes: Mailboxes
-
-    async def written(self) -> None:
-        """Return once all that was decided so far would outlive this process."""
-
-    async def find_sent(self, batch: OutgoingBatch, since_ms: int) -> Placement | None:
-        """Where a batch was stored at or after a time (ms, the store's clock); None when it was not."""
-
-    def queues_of(self, kind: str, name: str) -> list[str]:
-        """Full names of the queues that something with a name of its own belongs to, see `broker/belonging.py`."""
-
-    def totals(self) -> Sequence[QueueTotals]:
-        """What each queue has stored and settled so far, and what waits."""
 
 
 Wait = Callable[[], Coroutine[Any, Any, None]]
@@ -68,7 +49,8 @@ class Requests:
     Args:
         driver: where they are done.
         answer: sends a frame to the client; from this loop.
-        ready: returns when the client reads what it was sent: nothing is leased for one that does not.
+        ready: returns when the client reads what it was sent, and it is its turn: nothing is leased before.
+        pace: is told what is taken.
         errors: counts what is refused, by code.
         written: returns when all that was decided so far would outlive this process; None: the client does not.
         idle: called while the server is ending, whenever `busy` may have become false.
@@ -79,6 +61,7 @@ class Requests:
         driver: Driver,
         answer: Answer,
         ready: Wait,
+        pace: Pace,
         errors: Counter[int],
         written: Wait | None,
         idle: Callable[[], object],
@@ -86,6 +69,9 @@ class Requests:
         self._driver = driver
         self._answer = answer
         self._ready = ready
+        self._pace = pace
+        self.owed = 0
+        """Bytes that are leased for the client and not on their way yet."""
         self._errors = errors
         self._written = written
         self._idle = idle
@@ -199,15 +185,20 @@ class Requests:
         subscription = self._subscription(body.subscription)
         await self._ready()
         deliveries = await subscription.fetch(body.max_messages, body.max_bytes, body.wait_ms / 1000)
+        leases = list({each.lease_id: None for each in deliveries})  # many deliveries may be under one
         if deliveries and self._written is not None:
+            size = self._pace.take(deliveries)
+            self.owed += size
             try:
                 await self._written()
             except BaseException:  # taken back meanwhile
-                for each in deliveries:
-                    subscription.release(each.lease_id, None)
+                for lease_id in leases:
+                    subscription.release(lease_id, None)
                 raise
+            finally:
+                self.owed -= size
         if deliveries:
-            self._on_the_way[request] = subscription, [each.lease_id for each in deliveries]
+            self._on_the_way[request] = subscription, leases
         self._answer(Kind.DELIVERED, request, *delivered_pieces(deliveries))
 
     def got(self, request: int) -> None:
@@ -254,7 +245,8 @@ class Requests:
             arguments = operation(body.operation).read_arguments(body.arguments)
             if body.operation == "prepare":
                 arguments = (self._preparation(arguments[0]),)
-            value = getattr(self._driver, body.operation)(*arguments)
+            method = getattr(self._driver, body.operation)
+            value = self._in_turn(method, arguments) if body.operation in _BULKY else method(*arguments)
         except msgspec.DecodeError as cause:
             self._refuse(request, error(1418, f"{body.operation}: {cause}", field="arguments"))
             return
@@ -265,6 +257,14 @@ class Requests:
             self._start(request, self._result_of(request, value))
         else:
             self._result(request, value)
+
+    async def _in_turn(self, method: Callable[..., Awaitable[Any]], arguments: Sequence[Any]) -> Any:
+        """What may bring much is done when there is room for it."""
+        await self._ready()
+        value = await method(*arguments)
+        if value and isinstance(value, list):
+            self._pace.take(value)
+        return value
 
     async def _result_of(self, request: int, value: Awaitable[Any]) -> None:
         self._result(request, await value)
@@ -369,18 +369,20 @@ class Requests:
     async def close(self) -> None:
         """Let go of everything. Leases that the client has go on until they expire, for it may come back; those that
         were on the way go back at once."""
-        for subscription, leases in self._on_the_way.values():
+        for task in list(self._tasks.values()):
+            task.cancel()
+        for subscription, leases in list(self._on_the_way.values()):
             for lease_id in leases:
                 with contextlib.suppress(OMSRuntimeException):
                     subscription.release(lease_id, None)
-        for task in list(self._tasks.values()):
-            task.cancel()
+                await asyncio.sleep(0)  # others go on
         for address in list(self._mailboxes):
             await self._close_mailbox(address)
         for number in list(self._subscriptions):
             await self._unsubscribe(number)
 
 
+_BULKY = {"peek", "read", "read_backup", "read_before"}
 _OWN: dict[str, tuple[msgspec.msgpack.Decoder[Any], Callable[..., Coroutine[Any, Any, Any]]]] = {
     "subscribe": (msgspec.msgpack.Decoder(tuple[SubscriptionSpec]), Requests._subscribe),
     "unsubscribe": (msgspec.msgpack.Decoder(tuple[int]), Requests._unsubscribe),

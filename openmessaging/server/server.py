@@ -12,8 +12,8 @@ from collections.abc import Callable
 from openmessaging.server.clients import ClientInfo
 from openmessaging.server.connection import Broker, Connection
 from openmessaging.server.metrics import Metrics
-from openmessaging.server.requests import Driver
 from openmessaging.server.security import Security
+from openmessaging.server.served import Driver
 from openmessaging.server.sessions import Sessions
 from openmessaging.server.settings import Limits
 

@@ -18,7 +18,7 @@ from openmessaging.model.destination import DEFAULT_NAMESPACE
 from openmessaging.model.errors import error
 from openmessaging.model.spi import Done, OutgoingBatch, Placement
 from openmessaging.model.transaction import Settlement
-from openmessaging.server.requests import Driver
+from openmessaging.server.served import Driver
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

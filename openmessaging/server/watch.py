@@ -10,7 +10,7 @@ from typing import Protocol
 from openmessaging.server.latency import Recent
 from openmessaging.server.metrics import Metrics
 from openmessaging.server.rates import Rates
-from openmessaging.server.requests import Driver
+from openmessaging.server.served import Driver
 from openmessaging.server.server import Server
 
 EVERY = 1.0

@@ -15,7 +15,9 @@ from openmessaging.model.spi import OutgoingBatch
 from openmessaging.wire.bodies import LeaseOf
 
 LARGE_BYTES = 16 << 10
-"""Below it a copy costs less than one more piece."""
+"""Below it a copy costs less than pieces."""
+SMALL_BYTES = 2 << 10
+"""The same of one batch among others."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _BIN = struct.Struct(">BI")
@@ -50,12 +52,22 @@ def delivered_pieces(deliveries: Sequence[Delivery]) -> list[bytes]:
         return [_encode((deliveries,))]
     pieces: list[bytes] = []
     between = b"\x91" + _array(len(deliveries))
+    small: list[Delivery] = []
     for each in deliveries:
+        if len(each.data) < SMALL_BYTES:
+            small.append(each)
+            continue
         before, after = _around_data(each)
-        pieces += (between + before + _bin(len(each.data)), each.data)
+        pieces += (between + _encoded(small) + before + _bin(len(each.data)), each.data)
         between = after
-    pieces.append(between)
+        small.clear()
+    pieces.append(between + _encoded(small))
     return pieces
+
+
+def _encoded(deliveries: list[Delivery]) -> bytes:
+    """Deliveries one behind the other."""
+    return b"".join(map(_encode, deliveries))
 
 
 def _rest(outgoing: OutgoingBatch) -> tuple[object, object, object]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from openmessaging.model.batch import Batch
 from openmessaging.model.replay import Delivery
@@ -11,7 +13,7 @@ from openmessaging.model.timing import Timing
 from openmessaging.model.unique import Unique
 from openmessaging.wire import Delivered, Kind, Send, SendItem
 from openmessaging.wire.bodies import LeaseOf, decode_body
-from openmessaging.wire.pieces import LARGE_BYTES, delivered_pieces, send_pieces
+from openmessaging.wire.pieces import LARGE_BYTES, SMALL_BYTES, delivered_pieces, send_pieces
 
 UNIQUE = Unique("p", 1, 2, "k")
 
@@ -47,4 +49,13 @@ def test_a_delivery(size: int, count: int) -> None:
     assert (len(pieces) > 1) == (size * count >= LARGE_BYTES)
     assert sum(piece is data for piece in pieces) == (count if len(pieces) > 1 else 0)
     found = decode_body(Kind.DELIVERED, b"".join(pieces))
+    assert Delivered(found.deliveries).encoded() == Delivered(deliveries).encoded()
+
+
+@given(st.lists(st.sampled_from([10, SMALL_BYTES - 1, SMALL_BYTES, LARGE_BYTES]), min_size=1, max_size=40))
+def test_a_delivered_of_small_and_large_batches(sizes: list[int]) -> None:
+    deliveries = [
+        Delivery("default://q", 1, 2, 3, bytes([number]) * size, 4, 5, number) for number, size in enumerate(sizes)
+    ]
+    found = decode_body(Kind.DELIVERED, b"".join(delivered_pieces(deliveries)))
     assert Delivered(found.deliveries).encoded() == Delivered(deliveries).encoded()

@@ -18,8 +18,8 @@ from openmessaging.server.http.sharing import Sharing
 from openmessaging.server.http.signing_in import shown
 from openmessaging.server.http.table import Route, SocketRoute, Table, call
 from openmessaging.server.metrics import Metrics
-from openmessaging.server.requests import Driver
 from openmessaging.server.security import Identity, Security
+from openmessaging.server.served import Driver
 from openmessaging.server.server import Server
 from openmessaging.server.watch import Watch
 

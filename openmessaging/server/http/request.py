@@ -15,7 +15,7 @@ from openmessaging.server.http.coding import decoded
 
 if TYPE_CHECKING:
     from openmessaging.server.http.app import Application
-    from openmessaging.server.requests import Driver
+    from openmessaging.server.served import Driver
 
 JSON = "application/json"
 MSGPACK = "application/msgpack"

@@ -20,7 +20,7 @@ from openmessaging.server.http.messages import BodyForm, MessageView, to_view
 from openmessaging.server.http.names import Namespace, queue_of
 from openmessaging.server.http.request import Request
 from openmessaging.server.http.table import Route, tagged
-from openmessaging.server.requests import Driver
+from openmessaging.server.served import Driver
 
 MAX_FOUND = 500
 _SECONDS = 0.5

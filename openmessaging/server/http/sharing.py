@@ -21,7 +21,7 @@ from openmessaging.runtime.aio.primitives import call
 from openmessaging.runtime.aio.requests import Requester
 from openmessaging.runtime.outgoing import Packer
 from openmessaging.runtime.wishes import NOTHING
-from openmessaging.server.requests import Driver
+from openmessaging.server.served import Driver
 
 _PACKERS = 1000
 _LONGEST_CALL = 60.0

@@ -10,12 +10,12 @@ import pytest
 from openmessaging.model.errors import OMSSecurityException
 from openmessaging.model.mail import Mailboxes
 from openmessaging.model.spi import Driver
-from openmessaging.server.requests import Driver as Served
 from openmessaging.server.security.audit import Audit
 from openmessaging.server.security.grants import parse_grant
 from openmessaging.server.security.guard import Guard, Openings
 from openmessaging.server.security.identity import Identity
 from openmessaging.server.security.operations import TABLE
+from openmessaging.server.served import Driver as Served
 from openmessaging.wire.operations import OPERATIONS
 
 Q, G = "sales://orders", "kitchen"

@@ -32,7 +32,7 @@ from openmessaging.runtime.result import SentOrigin
 from openmessaging.runtime.timing import is_timed, timing_of
 from openmessaging.server.http.binding.fields import DESTINATION, text
 from openmessaging.server.http.request import JSON, Request, Response
-from openmessaging.server.requests import Driver
+from openmessaging.server.served import Driver
 
 TIMEOUT = 30.0
 """Seconds until a send that is not answered is given up."""

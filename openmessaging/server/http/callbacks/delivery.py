@@ -21,7 +21,7 @@ from openmessaging.server.http.binding.form import part_of
 from openmessaging.server.http.callbacks.registry import Registration
 from openmessaging.server.http.callbacks.transport import Answer, Poster
 from openmessaging.server.http.problem import logger
-from openmessaging.server.requests import Driver
+from openmessaging.server.served import Driver
 
 WAIT = 30.0
 """Seconds of one wait for messages."""

@@ -15,7 +15,7 @@ from openmessaging.server.http.callbacks.addresses import FIELD, Rules
 from openmessaging.server.http.callbacks.delivery import Callback, signed
 from openmessaging.server.http.callbacks.registry import Registration, Registry
 from openmessaging.server.http.callbacks.transport import Poster, Resolve, resolve
-from openmessaging.server.requests import Driver
+from openmessaging.server.served import Driver
 
 if TYPE_CHECKING:
     from openmessaging.server.http.app import Serving

@@ -17,7 +17,7 @@ from openmessaging.model.message import Record
 from openmessaging.runtime.outgoing import Packer
 from openmessaging.runtime.picking import read
 from openmessaging.server.http.problem import logger
-from openmessaging.server.requests import Driver
+from openmessaging.server.served import Driver
 
 NAMESPACE = "oms.system"
 QUEUE = f"{NAMESPACE}://callbacks"
