@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from openmessaging.drivers.mapping import PREFIX, from_fields, to_fields
 from openmessaging.drivers.redis.names import offset_of
 from openmessaging.model.errors import OMSRuntimeException, error
-from openmessaging.model.headers import FIELDS, check_header
+from openmessaging.model.headers import check_header
 from openmessaging.model.message import Record
 
-BODY, KEY = "body", "key"
-_OWN = (BODY, KEY)
+BODY, KEY, BORN = "body", "key", "oms"
+_OWN = (BODY, KEY, BORN)
+_BIRTH = ("messageId", "bornTimestamp", "bornHost")
+"""Header fields that every message has: one field for all three, since Redis keeps names in memory, too."""
 _PROPERTY = f"{PREFIX}p-"
 MAX_FIELDS = 2_000
 """Fields of one entry: a script of the server cannot hand over more."""
 Argument = str | bytes | int
-_text: Callable[[bytes], Any] = bytes.decode
-_HEADERS = {
-    f"{PREFIX}{name}".encode(): (name, _text if field.kind == "String" else int)
-    for name, field in FIELDS.items()
-    if name not in ("destination", "messageKey", "partition", "offset", "storeTimestamp", "deliveryCount")
-}
-"""How the usual fields are read, quickly."""
 
 
 def to_entry(record: Record) -> list[Argument]:
@@ -32,6 +27,14 @@ def to_entry(record: Record) -> list[Argument]:
     entry: list[Argument] = [2, BODY, record.data]
     if record.message_key is not None:
         entry += (KEY, record.message_key)
+    headers = record.headers or {}
+    birth = [headers.get(name) for name in _BIRTH]
+    if None not in birth:
+        entry += (BORN, "{} {} {}".format(*birth))
+        if len(headers) == len(birth) and not record.properties:
+            entry[0] = len(entry) - 1
+            return entry
+        record = Record(b"", None, record.properties, {name: headers[name] for name in headers if name not in _BIRTH})
     for name, value in to_fields(record):
         entry += (_PROPERTY + name if name in _OWN else name, value)
     entry[0] = len(entry) - 1
@@ -42,30 +45,35 @@ def to_entry(record: Record) -> list[Argument]:
 
 def from_entry(entry: bytes, flat: Sequence[bytes]) -> Record:
     """The message of an entry: its id, and its names and values one after the other."""
-    body, key = b"", None
-    headers: dict[str, Any] = {}
-    others: list[tuple[str, bytes]] = []
-    for name, value in zip(flat[::2], flat[1::2], strict=True):
-        known = _HEADERS.get(name)
-        if known is not None:
-            try:
-                headers[known[0]] = known[1](value)
-            except ValueError:  # another program's
-                others.append((name.decode(), value))
-        elif name == b"body":
-            body = value
-        elif name != b"key" or (key := _as_key(value)) is None:
-            others.append((name.decode(errors="backslashreplace"), value))
     ms, _, _ = entry.partition(b"-")
+    headers: dict[str, Any] = {"storeTimestamp": int(ms)}
     offset = offset_of(entry)
     if offset is not None:
         headers["offset"] = offset
-    headers["storeTimestamp"] = int(ms)
+    body, key = b"", None
+    others: list[tuple[str, bytes]] = []
+    for name, value in zip(flat[::2], flat[1::2], strict=True):
+        if name == b"body":
+            body = value
+        elif not ((name == b"oms" and _read_birth(headers, value)) or (name == b"key" and (key := _as_key(value)))):
+            others.append((name.decode(errors="backslashreplace"), value))
     if not others:
         return Record(body, key, None, headers)
     record = from_fields(body, key, others)
     record.headers = {**headers, **(record.headers or {})}
     return record
+
+
+def _read_birth(headers: dict[str, Any], value: bytes) -> bool:
+    """Take id, born time and host out of the field that has all three; False for what another program wrote there."""
+    try:
+        headers["messageId"], born, headers["bornHost"] = value.decode().split(" ", 2)
+        headers["bornTimestamp"] = int(born)
+    except ValueError:
+        for name in _BIRTH:
+            headers.pop(name, None)
+        return False
+    return True
 
 
 def _as_key(value: bytes) -> str | None:

@@ -115,7 +115,7 @@ class RedisSource:
         found: list[Received] = []
         for stream, entries in answer or ():
             partition = self._streams.index(stream.decode())
-            found += [self._received(partition, entry, fields, 1) for entry, fields in entries if fields is not None]
+            found += self._received(partition, [(entry, 1, fields) for entry, fields in entries if fields is not None])
         return found
 
     async def _take(self, maximum: int) -> tuple[int, list[Received]]:
@@ -127,9 +127,7 @@ class RedisSource:
         if isinstance(answer, ResponseError):
             raise translated(answer, self._spec.destination)
         soonest, rows = answer
-        return soonest, [
-            self._received(partition, entry, fields, attempt) for partition, entry, attempt, fields in rows
-        ]
+        return soonest, [received for partition, *row in rows for received in self._received(partition, [row])]
 
     async def _recover(self) -> list[Received]:
         """What the server handed to us over a connection that broke."""
@@ -140,13 +138,17 @@ class RedisSource:
             (rows,) = await self._pulls.ask(script(scripts.RECOVER, [stream], self._group, self._me, *known))
             if isinstance(rows, ResponseError):
                 raise translated(rows, self._spec.destination)
-            found += [self._received(partition, entry, fields, attempt) for entry, attempt, fields in rows]
+            found += self._received(partition, rows)
         return found
 
-    def _received(self, partition: int, entry: bytes, fields: Sequence[bytes], attempt: int) -> Received:
-        hold = Hold(partition, entry, self._me, self._loop.time() + self._invisible)
-        self._held[partition, entry] = hold
-        return Received(from_entry(entry, fields), hold, attempt, partition)
+    def _received(self, partition: int, rows: Sequence[Sequence[Any]]) -> list[Received]:
+        """Entries (id, attempt, fields) of a partition as messages that we hold."""
+        until = self._loop.time() + self._invisible
+        found: list[Received] = []
+        for entry, attempt, fields in rows:
+            hold = self._held[partition, entry] = Hold(partition, entry, self._me, until)
+            found.append(Received(from_entry(entry, fields), hold, attempt, partition))
+        return found
 
     def _forget_expired(self) -> None:
         now = self._loop.time()

@@ -90,9 +90,7 @@ def test_the_systems_own_client_reads_ours_and_ours_reads_its(server: Server, qu
             b"key": b"k",
             b"n": b"1",
             b"oms-types": b"n=long",
-            b"oms-messageId": sent.message_id.encode(),
-            b"oms-bornTimestamp": str(sent.origin.born_ms).encode(),
-            b"oms-bornHost": sent.origin.born_host.encode(),
+            b"oms": f"{sent.message_id} {sent.origin.born_ms} {sent.origin.born_host}".encode(),
         }
         native = queue + "-native"
         first = await client.xadd(native, {"temperature": "21", "raw": b"\xff", "key": "\n", "oms-bornTimestamp": "x"})

@@ -15,9 +15,14 @@ VALUES = st.one_of(
 )
 HEADERS = st.fixed_dictionaries(
     {"messageId": st.just("m"), "bornTimestamp": st.integers(0, 1 << 40)},
-    optional={"priority": st.integers(1, 10), "traceId": st.just("Grüße"), "expireTime": st.integers(-5, 5)},
+    optional={
+        "bornHost": st.sampled_from(["web:1", "a b"]),
+        "priority": st.integers(1, 10),
+        "traceId": st.just("Grüße"),
+        "expireTime": st.integers(-5, 5),
+    },
 )
-NAMES = st.one_of(TEXT, st.sampled_from(["body", "key", "oms-types", "oms-p-x", "oms-messageId"]))
+NAMES = st.one_of(TEXT, st.sampled_from(["body", "key", "oms", "oms-types", "oms-p-x", "oms-messageId"]))
 KEYS = st.one_of(st.none(), st.just("alice"), st.just("ключ"))
 
 
@@ -35,4 +40,7 @@ def test_entries_of_others() -> None:
     record = from_entry(b"5-0", [b"\xff", b"\xfe", b"oms-bornTimestamp", b"soon", b"key", b""])
     assert record.properties == {"\\xff": b"\xfe", "oms-bornTimestamp": "soon", "key": ""}
     assert (record.data, record.message_key) == (b"", None)
+    for born in (b"\xff", b"id", b"id soon host"):
+        record = from_entry(b"5-0", [b"oms", born])
+        assert (list(record.properties or {}), record.headers) == (["oms"], {"storeTimestamp": 5, "offset": 5 << 20})
     assert from_entry(b"1-1048576", []).headers == {"storeTimestamp": 1}
