@@ -306,9 +306,9 @@ class ForeignSubscription:
         now = self._loop.time()
         for lease_id in [number for number, lease in self._leases.items() if lease.deadline <= now]:
             messages = list(self._leases.pop(lease_id).left.values())
+            last = [each for each in messages if each.attempt >= self._spec.config.backoff.max_delivery]
+            self._step(_Verb.REJECT, last, reason="the lease expired")
             if not self._redelivers:
-                last = [each for each in messages if each.attempt >= self._spec.config.backoff.max_delivery]
-                self._step(_Verb.REJECT, last, reason="the lease expired")
                 self._step(_Verb.GIVE_BACK, [each for each in messages if each not in last])
         self._watch()
 

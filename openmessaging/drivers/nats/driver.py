@@ -9,7 +9,7 @@ from typing import Any
 from openmessaging.drivers.consuming import ForeignSubscription, check_spec
 from openmessaging.drivers.nats.connection import Connection
 from openmessaging.drivers.nats.delays import Delays
-from openmessaging.drivers.nats.groups import Group, Groups, floors_of
+from openmessaging.drivers.nats.groups import MARGIN, Group, Groups
 from openmessaging.drivers.nats.puller import Puller
 from openmessaging.drivers.nats.reading import Reader
 from openmessaging.drivers.nats.sending import HEADER_ROOM, Sender
@@ -33,7 +33,6 @@ from openmessaging.model.timing import DelayedInfo
 
 _ALWAYS = frozenset(
     (
-        Capability.KEY_ORDER,
         Capability.LEASE,
         Capability.EXTEND_LEASE,
         Capability.NACK_DELAY,
@@ -82,20 +81,19 @@ class NatsDriver(PartialDriver):
     # ---- receiving -------------------------------------------------------------------------------------------------
 
     async def subscribe(self, spec: SubscriptionSpec) -> Subscription:
-        """Join a consumer group: durable consumers, see `groups.py`."""
-        check_spec(spec, order=True, broadcast=True)
+        """Join a consumer group: a durable consumer, see `groups.py`."""
+        check_spec(spec, broadcast=True)
         stream = await self._streams.get(spec.destination)
         group = await self._groups.enter(stream, spec)
-        single = group.config.order == "key"
         about = f"group {spec.group} of {spec.destination}"
-        puller = Puller(self._connection, stream.native, group.names, single, about)
+        puller = Puller(self._connection, stream.native, group.consumer, about)
         await puller.open()
 
         async def leave() -> None:
             await self._quietly_delete(stream, spec.group)
 
         source = NatsSource(
-            self._connection, stream, puller, group.config.invisible_time, leave if spec.broadcast else None
+            self._connection, stream, puller, group.config.invisible_time + MARGIN, leave if spec.broadcast else None
         )
         found = SubscriptionSpec(spec.destination, spec.group, group.config, spec.broadcast)
         return ForeignSubscription(source, found, self._bury, redelivers=True)
@@ -221,20 +219,19 @@ class NatsDriver(PartialDriver):
         return await self._info(stream, await self._groups.find(stream, group))
 
     async def _info(self, stream: Stream, group: Group) -> GroupInfo:
-        in_flight = group.total("num_ack_pending")
-        lag = group.total("num_pending") + in_flight
-        floors = floors_of(group, stream)
+        in_flight = int(group.info.get("num_ack_pending", 0))
+        lag = int(group.info.get("num_pending", 0)) + in_flight
         oldest: int | None = None
         if lag:
-            found = await self._reader.read(stream, 0, min(floors), 1, 0.0) if stream.partitions == 1 else []
-            oldest = found[0].store_ms if found else None
+            found = [await self._reader.read(stream, each, group.floor, 1, 0.0) for each in range(stream.partitions)]
+            oldest = min((each[0].store_ms for each in found if each), default=None)
         return GroupInfo(
             name=group.name,
             queue=stream.queue,
             lag=lag,
             in_flight=in_flight,
             retrying=0,
-            floors=floors,
+            floors=[group.floor] * stream.partitions,
             dead_letter_queue=dead_letter.queue_of(stream.queue, group.name),
             oldest_ms=oldest,
             config=group.config,

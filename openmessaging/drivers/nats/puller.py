@@ -1,4 +1,4 @@
-"""Pull requests to JetStream's consumers: one inbox, and at most one request under way per consumer.
+"""Pull requests to a consumer of JetStream: one inbox, and at most one request under way.
 
 A request asks for what is there, or else for the next message to come (`no_wait` with `expires`); the server ends it
 with a status unless it was filled. Requests that the server forgot, for it was started again, end with the connection.
@@ -7,8 +7,9 @@ with a status unless it was filled. Requests that the server forgot, for it was 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,7 +34,7 @@ MAX_BYTES = 8 << 20
 class Request(msgspec.Struct, eq=False):
     """A request under way."""
 
-    consumer: str
+    token: str
     left: int
     """Messages that may still come."""
     over: float
@@ -41,19 +42,15 @@ class Request(msgspec.Struct, eq=False):
 
 
 class Puller:
-    """Messages of some consumers of a stream. `single`: each is asked for one message at a time, that waits for its
-    turn."""
+    """Messages of one consumer of a stream; `about` says whose it is, in errors."""
 
-    def __init__(self, connection: Connection, stream: str, consumers: list[str], single: bool, about: str) -> None:
+    def __init__(self, connection: Connection, stream: str, consumer: str, about: str) -> None:
         self._connection = connection
-        self._stream = stream
-        self._consumers = consumers
-        self._single = single
+        self._subject = f"{API}CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._about = about
         self._loop = asyncio.get_running_loop()
         self._inbox = connection.new_inbox()
-        self._requests: dict[str, Request] = {}
-        self._asked: dict[str, str] = {}
+        self._request: Request | None = None
         self._next = 0
         self.arrived: deque[tuple[float, Msg]] = deque()
         """Messages not handed out yet, with the time of the loop at which they came."""
@@ -76,32 +73,26 @@ class Puller:
             await unsubscribe(self._subscription)
 
     def _broken(self) -> None:
-        self._requests.clear()
-        self._asked.clear()
+        self._request = None
         self._changed.set()
 
     def _take(self, message: Msg) -> None:
+        request = self._request
         if message.reply:
             self.arrived.append((self._loop.time(), message))
-            token = self._asked.get(consumer_of(message.reply))
-            request = self._requests.get(token or "")
-            if token and request is not None:
+            if request is not None:
                 request.left -= 1
                 if request.left <= 0:
-                    self._end(token)
+                    self._request = None
         elif (status := status_of(message)) and status != "100":
             gone = status == "503" or "deleted" in str((message.headers or {}).get("Description", "")).lower()
-            if gone and self._missing_since is None:
-                self._missing_since = self._loop.time()
-            elif not gone:
+            if not gone:
                 self._missing_since = None
-            self._end(message.subject)
+            elif self._missing_since is None:
+                self._missing_since = self._loop.time()
+            if request is not None and request.token == message.subject:
+                self._request = None
         self._changed.set()
-
-    def _end(self, token: str) -> None:
-        request = self._requests.pop(token, None)
-        if request is not None:
-            self._asked.pop(request.consumer, None)
 
     async def pull(self, maximum: int, wait: float) -> list[Msg]:
         """Messages, as soon as there are any; none after `wait` seconds or when closed.
@@ -111,61 +102,49 @@ class Puller:
         deadline = self._loop.time() + wait
         while not self._closed:
             now = self._loop.time()
-            for token in [token for token, request in self._requests.items() if request.over <= now]:
-                self._end(token)
-            if self.arrived and (self._single or not self._requests or len(self.arrived) >= maximum):
+            if self._request is not None and self._request.over <= now:
+                self._request = None  # the server forgot to end it
+            if self.arrived and (self._request is None or len(self.arrived) >= maximum):
                 self._missing_since = None
                 return [self.arrived.popleft()[1] for _ in range(min(maximum, len(self.arrived)))]
-            if now >= deadline and not self._requests:
+            if now >= deadline and self._request is None:
                 return []
-            await self._ask(maximum, min(deadline - now, EXPIRES))
-            await self._wait(deadline if self._single else deadline + _GRACE)
-            if self._single and self._loop.time() >= deadline and not self.arrived:
-                return []
+            if self._request is None:
+                await self._ask(maximum, min(deadline - now, EXPIRES))
+            await self._wait(deadline)
         return []
 
     async def _ask(self, maximum: int, expires: float) -> None:
-        if expires <= 0 or not self._connection.connected.is_set():
+        if not self._connection.connected.is_set():
             return
         if self._missing_since is not None:
             if self._loop.time() - self._missing_since > _MISSING_FOR:
                 self._missing_since = None
                 raise error(1404, f"{self._about} is gone", next_step="Subscribe again")
             await asyncio.sleep(_PAUSE)
-        for consumer in self._consumers:
-            if consumer in self._asked:
-                continue
-            self._next += 1
-            token = f"{self._inbox}.{self._next:x}"
-            batch = 1 if self._single else maximum
-            body: dict[str, Any] = {"batch": batch, "expires": max(int(expires * 1e9), 1_000_000)}
-            if not self._single:
-                body |= {"no_wait": True, "max_bytes": max(MAX_BYTES, 2 * self._connection.client.max_payload)}
-            self._requests[token] = Request(consumer, batch, self._loop.time() + expires + _GRACE)
-            self._asked[consumer] = token
-            try:
-                subject = f"{API}CONSUMER.MSG.NEXT.{self._stream}.{consumer}"
-                await self._connection.publish(subject, msgspec.json.encode(body), reply=token)
-            except Lost:
-                self._broken()
-                return
-
-    async def _wait(self, until: float) -> None:
-        """Until something changes, or the next request is over."""
-        first = min((request.over for request in self._requests.values()), default=until)
-        self._changed.clear()
-        if self.arrived and not self._requests:
-            return
+        self._next += 1
+        token = f"{self._inbox}.{self._next:x}"
+        self._request = Request(token, maximum, self._loop.time() + expires + _GRACE)
+        body = {
+            "batch": maximum,
+            "expires": max(int(expires * 1e9), 1_000_000),
+            "no_wait": True,
+            "max_bytes": max(MAX_BYTES, 2 * self._connection.client.max_payload),
+        }
         try:
-            async with asyncio.timeout_at(min(first, until)):
+            await self._connection.publish(self._subject, msgspec.json.encode(body), reply=token)
+        except Lost:
+            self._broken()
+
+    async def _wait(self, deadline: float) -> None:
+        """Until something changes, or the request or the wait is over."""
+        until = deadline if self._request is None else self._request.over
+        self._changed.clear()
+        if self._closed or (self.arrived and self._request is None):
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
                 await self._changed.wait()
-        except TimeoutError:
-            pass
-
-
-def consumer_of(reply: str) -> str:
-    """The consumer that a message came from."""
-    return fields_of(reply)[1]
 
 
 def fields_of(reply: str) -> list[str]:

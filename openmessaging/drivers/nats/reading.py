@@ -118,7 +118,7 @@ class Reader:
         await self._connection.manage(
             stream.queue, f"CONSUMER.CREATE.{path}", {"stream_name": stream.native, "config": config}
         )
-        puller = Puller(self._connection, stream.native, [name], False, f"a reader of {stream.queue}")
+        puller = Puller(self._connection, stream.native, name, f"a reader of {stream.queue}")
         await puller.open()
         try:
             messages = await puller.pull(maximum, wait)

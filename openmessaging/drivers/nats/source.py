@@ -1,4 +1,4 @@
-"""A consumer group's side of a subscription: messages pulled from durable consumers, settled by their answer subjects.
+"""A consumer group's side of a subscription: messages pulled from a durable consumer, settled by their answer subjects.
 
 A lone `+ACK` says nothing about its arrival, so the last of several asks for an answer: a consumer takes what one
 connection sends in its order. What a broken connection left unanswered is said again; twice does no harm.
@@ -17,7 +17,7 @@ import msgspec
 from openmessaging.drivers.consuming import Received
 from openmessaging.drivers.nats.codec import Place, to_record
 from openmessaging.drivers.nats.connection import PATIENCE, Connection, Lost, NoResponders, unreachable
-from openmessaging.drivers.nats.puller import Puller, consumer_of, fields_of
+from openmessaging.drivers.nats.puller import Puller, fields_of
 from openmessaging.drivers.nats.streams import Stream
 from openmessaging.model.timing import NEVER, expires_ms
 
@@ -54,7 +54,6 @@ class NatsSource:
         """Messages, as soon as there is one; what has expired is settled here, and not handed out."""
         deadline = self._loop.time() + wait
         while True:
-            await self._drop_stale()
             messages = await self._puller.pull(maximum, max(deadline - self._loop.time(), 0.0))
             received = [self._received(message) for message in messages]
             now_ms = time.time_ns() // 1_000_000
@@ -64,12 +63,6 @@ class NatsSource:
                 received = [each for each in received if each not in expired]
             if received or not messages:
                 return received
-
-    async def _drop_stale(self) -> None:
-        """Give back what came so long ago that little is left of its time."""
-        arrived, now = self._puller.arrived, self._loop.time()
-        while arrived and now - arrived[0][0] > self._ack_wait / 3:
-            await self._quietly(arrived.popleft()[1].reply, _nak(0.0))
 
     def _received(self, message: Msg) -> Received:
         _, _, attempt, sequence, _, stored_ns, *_ = fields_of(message.reply)
@@ -99,12 +92,7 @@ class NatsSource:
         if not keep:
             for each in messages:
                 self._kept.pop(each.receipt, None)
-        by_consumer: dict[str, list[str]] = {}
-        for each in messages:
-            by_consumer.setdefault(consumer_of(each.receipt), []).append(each.receipt)
-        await asyncio.gather(*(self._say_to_one(receipts, what) for receipts in by_consumer.values()))
-
-    async def _say_to_one(self, receipts: list[str], what: bytes) -> None:
+        receipts = [each.receipt for each in messages]
         deadline = self._loop.time() + PATIENCE
         while True:
             await self._connection.ready(deadline)

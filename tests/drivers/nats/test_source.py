@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import openmessaging as oms
-from openmessaging.model.errors import OMSRuntimeException
+from openmessaging.model.errors import OMSRuntimeException, OMSUnsupportException
 from openmessaging.model.spi import Backoff
 from openmessaging.testing.servers import Nats
 from tests.drivers.nats.test_driver import connect
@@ -99,42 +99,53 @@ def test_what_was_not_handled_goes_back_at_once(server: Nats, queue: str) -> Non
     asyncio.run(releasing(server, queue))
 
 
-async def ordered(server: Nats, queue: str) -> None:
+async def dying_of_leases(server: Nats, queue: str) -> None:
     async with connect(server) as access_point:
-        await access_point.resource_manager().create_queue(queue, 3)
         async with access_point.create_producer() as producer:
-            for at in range(10):
-                for key in ("a", "b", "c", "d"):
-                    await producer.send(producer.create_message(queue, b"%d" % at, message_key=key))
-        seen: dict[str, list[int]] = {}
-        failed: set[str] = set()
-        done = asyncio.Event()
+            await producer.send(producer.create_message(queue, b"it kills"))
+        backoff = Backoff(initial=0.05, jitter=0.0, max_delivery=2)
+        common: dict[str, Any] = {"group": "g", "invisible_time": 0.5, "backoff": backoff, "prefetch": 0}
+        async with access_point.create_pull_consumer(queue, **common) as consumer:
+            first = await taken(consumer)
+            second = await taken(consumer)
+            assert (first.delivery_count, second.delivery_count) == (1, 2)
+            with pytest.raises(OMSRuntimeException, match="1418"):
+                await first.ack()
+            async with access_point.create_pull_consumer(f"{queue}.g.dead-letter", group="ops") as ops:
+                assert (await taken(ops)).data == b"it kills"
 
-        async def listen(message: oms.ReceivedMessage, _: Any) -> None:
-            key = message.message_key or ""
-            if message.data == b"3" and key not in failed:
-                failed.add(key)
-                raise oms.Retry(0.2)
-            seen.setdefault(key, []).append(int(message.data))
-            if sum(map(len, seen.values())) == 40:
-                done.set()
 
-        async with (
-            access_point.create_push_consumer("g", order="key", concurrency=4) as one,
-            access_point.create_push_consumer("g", order="key", concurrency=4) as other,
-        ):
-            for consumer in (one, other):
-                await consumer.bind_queue(queue, listen)
-            await asyncio.wait_for(done.wait(), 30)
-        assert seen == {key: list(range(10)) for key in ("a", "b", "c", "d")}
-        info = await access_point.resource_manager().describe_group(queue, "g")
-        assert (info.config.order, len(info.floors), info.lag) == ("key", 3, 0)
-        with pytest.raises(OMSRuntimeException, match="1418"):
-            consumer = access_point.create_pull_consumer(queue, group="g", order="none", update=True)
-            await consumer.startup()
-        await access_point.resource_manager().seek_group(queue, "g", {0: 1})
+def test_a_message_that_nobody_answers_dies(server: Nats, queue: str) -> None:
+    asyncio.run(dying_of_leases(server, queue))
+
+
+async def changing(server: Nats, queue: str) -> None:
+    async with connect(server) as access_point:
+        async with access_point.create_pull_consumer(queue, group="g", invisible_time=5.0, start="latest"):
+            pass
+        async with access_point.create_pull_consumer(queue, group="g", invisible_time=7.0):
+            pass
+        manager = access_point.resource_manager()
+        assert (await manager.describe_group(queue, "g")).config.invisible_time == 5.0
+        async with access_point.create_pull_consumer(queue, group="g", invisible_time=7.0, update=True):
+            pass
+        assert (await manager.describe_group(queue, "g")).config.invisible_time == 7.0
+        with pytest.raises(OMSUnsupportException, match="order"):
+            await access_point.create_pull_consumer(queue, group="h", order="key").startup()
+
+
+def test_a_group_keeps_its_settings_until_they_are_changed(server: Nats, queue: str) -> None:
+    asyncio.run(changing(server, queue))
+
+
+async def vanishing(server: Nats, queue: str) -> None:
+    async with connect(server) as access_point, access_point.create_pull_consumer(queue, group="g") as consumer:
+        waiting = asyncio.ensure_future(consumer.receive(timeout=10))
+        await asyncio.sleep(0.1)
         await access_point.resource_manager().delete_group(queue, "g")
+        with pytest.raises(OMSRuntimeException, match="1404"):
+            await waiting
 
 
-def test_keys_keep_their_order_when_messages_fail(server: Nats, queue: str) -> None:
-    asyncio.run(ordered(server, queue))
+def test_a_group_that_is_deleted_is_told(server: Nats, queue: str) -> None:
+    asyncio.run(vanishing(server, queue))
