@@ -267,7 +267,14 @@ class Connection(Framed):
         driver = security.guard(broker.driver, identity)
         written = None if self.client == broker.own else broker.driver.written
         self._requests = Requests(
-            driver, self._answer, self._ready, broker.pace, broker.metrics.errors, written, broker.changed.set
+            driver,
+            self._answer,
+            self.tell_with_next,
+            self._ready,
+            broker.pace,
+            broker.metrics.errors,
+            written,
+            broker.changed.set,
         )
         self.tell(Kind.WELCOME, request, broker.welcome().encoded())
         self._beat_every(self._limits.heartbeat)

@@ -31,11 +31,7 @@ from openmessaging.wire.operations import operation
 from openmessaging.wire.pieces import delivered_pieces
 
 logger = logging.getLogger("openmessaging.server")
-
-
 Wait = Callable[[], Coroutine[Any, Any, None]]
-
-
 Answer = Callable[..., None]
 """Sends a frame: its kind, the request, the pieces of its body."""
 
@@ -49,10 +45,11 @@ class Requests:
     Args:
         driver: where they are done.
         answer: sends a frame to the client; from this loop.
+        answer_later: the same for a frame that is in no hurry, and may go out with the next one.
         ready: returns when the client reads what it was sent, and it is its turn: nothing is leased before.
         pace: is told what is taken.
         errors: counts what is refused, by code.
-        written: returns when all that was decided so far would outlive this process; None: the client does not.
+        written: as `Driver.written`; None: the client would not outlive this process.
         idle: called while the server is ending, whenever `busy` may have become false.
     """
 
@@ -60,14 +57,16 @@ class Requests:
         self,
         driver: Driver,
         answer: Answer,
+        answer_later: Answer,
         ready: Wait,
         pace: Pace,
         errors: Counter[int],
-        written: Wait | None,
+        written: Callable[[], Awaitable[object] | None] | None,
         idle: Callable[[], object],
     ) -> None:
         self._driver = driver
         self._answer = answer
+        self._answer_later = answer_later
         self._ready = ready
         self._pace = pace
         self.owed = 0
@@ -109,10 +108,17 @@ class Requests:
             self._beginning += 1
             self._start(request, self._send_whole(request, body, batches, stored), to_the_end=True)
         else:
-            self._send_one(request, batches[0], stored)
+            # Who has asked waits for mail, not for this.
+            self._send_one(request, batches[0], stored, self._answer_later if body.asks else self._answer)
 
-    def _send_one(self, request: int, batch: OutgoingBatch, stored: Callable[[], None]) -> None:
-        placed = partial(self._placed, request, stored)
+    def _send_one(self, request: int, batch: OutgoingBatch, stored: Callable[[], None], answer: Answer) -> None:
+        def placed(placement: Placement | None, failure: BaseException | None) -> None:
+            stored()
+            if placement is None:
+                self._refuse(request, failure)
+            else:
+                answer(Kind.PLACED, request, Placed([placement]).encoded())
+
         try:
             placement = self._driver.send_now(batch)
         except OMSRuntimeException as failure:
@@ -122,15 +128,6 @@ class Requests:
             self._driver.submit(batch, placed)
         else:
             placed(placement, None)
-
-    def _placed(
-        self, request: int, stored: Callable[[], None], placement: Placement | None, failure: BaseException | None
-    ) -> None:
-        stored()
-        if placement is None:
-            self._refuse(request, failure)
-        else:
-            self._answer(Kind.PLACED, request, Placed([placement]).encoded())
 
     async def _send_whole(
         self, request: int, body: Send, batches: list[OutgoingBatch], stored: Callable[[], None]
@@ -190,7 +187,9 @@ class Requests:
             size = self._pace.take(deliveries)
             self.owed += size
             try:
-                await self._written()
+                writing = self._written()
+                if writing is not None:
+                    await writing
             except BaseException:  # taken back meanwhile
                 for lease_id in leases:
                     subscription.release(lease_id, None)
@@ -217,13 +216,18 @@ class Requests:
         failures = settle(subscription, body.steps)
         self._errors.update(refusal.code for _, refusal in failures)
         answer = Settled(failures).encoded()
-        if self._written is None:
+        try:
+            writing = None if self._written is None else self._written()
+        except OMSRuntimeException as failure:
+            self._refuse(request, failure)
+            return
+        if writing is None:
             self._answer(Kind.SETTLED, request, answer)
         else:
-            self._start(request, self._confirm(request, answer, self._written))
+            self._start(request, self._confirm(request, answer, writing))
 
-    async def _confirm(self, request: int, answer: bytes, written: Wait) -> None:
-        await written()
+    async def _confirm(self, request: int, answer: bytes, writing: Awaitable[object]) -> None:
+        await writing
         self._answer(Kind.SETTLED, request, answer)
 
     def cancel(self, request: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from openmessaging.broker.mailboxes import Mailboxes
@@ -16,8 +16,8 @@ class Driver(AnyDriver, Protocol):
 
     mailboxes: Mailboxes
 
-    async def written(self) -> None:
-        """Return once all that was decided so far would outlive this process."""
+    def written(self) -> Awaitable[object] | None:
+        """None once all that was decided so far would outlive this process; else wait for what is returned."""
 
     async def find_sent(self, batch: OutgoingBatch, since_ms: int) -> Placement | None:
         """Where a batch was stored at or after a time (ms, the store's clock); None when it was not."""

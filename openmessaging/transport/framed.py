@@ -104,12 +104,12 @@ class Framed(asyncio.Protocol, ABC):
         else:
             self._out.append(encode_frame(kind, request, *pieces))
 
-    def tell_with_next(self, kind: int, request: int) -> None:
-        """Send a frame without a body that is in no hurry: with the next that is sent, or after a moment."""
+    def tell_with_next(self, kind: int, request: int, *body: bytes) -> None:
+        """Send a frame that is in no hurry: with the next that is sent, or after a moment."""
         if not self._waits:
             self._waits = True
             self._loop.call_later(MOMENT, self._send_waiting)
-        self._with_next.append(encode_frame(kind, request))
+        self._with_next.append(encode_frame(kind, request, *body))
 
     def _send_waiting(self) -> None:
         self._waits = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -122,12 +122,11 @@ class EmbeddedDriver:
         """Bytes that the queues hold whose names are wanted; for one thread at a time."""
         return self._stored_bytes.of(wanted)
 
-    async def written(self) -> None:
-        """Return once all that was decided so far would outlive this process."""
+    def written(self) -> Awaitable[object] | None:
+        """None once all that was decided so far would outlive this process; else wait for what is returned."""
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
-        if not write(self.runner, lambda _: call_in(loop, done.set)):
-            await done.wait()
+        return None if write(self.runner, lambda _: call_in(loop, done.set)) else done.wait()
 
     def partition_count(self, destination: str) -> int:
         """Number of partitions, creating the queue on first use."""
