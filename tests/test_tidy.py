@@ -84,6 +84,9 @@ TESTED_WITH = {
     "app/outbox/django/rows.py": "app/outbox/test_relay.py",
     "app/publisher.py": "app/test_application.py",
     "testing/time.py": "testing/test_app.py",
+    "mirror/plan.py": "mirror/test_mirror.py",
+    "mirror/taking.py": "mirror/test_mirror.py",
+    "mirror/writing.py": "mirror/test_mirror.py",
 }
 """Modules without a file of tests of their own, and where under tests/ they are tested: parts of one thing."""
 

@@ -53,6 +53,13 @@ def connected(url: str | None, *, create: bool = False) -> Iterator[oms.AccessPo
 
     Raises OMSRuntimeException 10000 when there is no store, and what `connect` raises.
     """
+    where, attributes, emulate = connection(url, create)
+    with oms.connect(where, attributes, emulate=emulate) as opened:
+        yield opened
+
+
+def connection(url: str | None, create: bool) -> tuple[str, dict[str, Any], list[str]]:
+    """URL, attributes, and what may be emulated, for `connect`; see `connected`."""
     where = url or default_url()
     access_point = parse(where)
     if (
@@ -67,9 +74,7 @@ def connected(url: str | None, *, create: bool = False) -> Iterator[oms.AccessPo
     if door is not None:
         options = door.options  # of the process that has the store open
     shown = {name: value for name in ATTRIBUTES if (value := os.environ.get(f"OMS_{name}"))}
-    emulate = os.environ.get("OMS_EMULATE", "").replace(",", " ").split()
-    with oms.connect(where, {**options, **shown}, emulate=emulate) as opened:
-        yield opened
+    return where, {**options, **shown}, os.environ.get("OMS_EMULATE", "").replace(",", " ").split()
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -32,8 +32,10 @@ COMMANDS = {
     "docs": "Write the AsyncAPI 3.0 document of an app, which need not run.",
     "backup": "Back up a store into a directory, while it is served and used.",
     "restore": "Make a store of a backup, as it was at any moment of it.",
+    "mirror": "Copy queues from one messaging system to another, and go on where it was.",
+    "diff": "Compare queues of two messaging systems.",
     "store": "Look into a store without opening it, whole or damaged.",
-    "servers": "Start real messaging systems on this machine for trials, and end them.",
+    "servers": "Start real messaging systems on this machine, and end them.",
     "completion": "Print the script that completes commands in a shell.",
 }
 """Each is the object `command` of the module of that name in this package."""
@@ -120,6 +122,7 @@ def main() -> None:
       1  it failed; standard error says why and what to do
       2  the command line is wrong
       3  nothing was there: no message to receive, no such dead letter or delayed message
+      4  what was compared differs (`diff`)
 
     With --json, results are JSON on standard output and errors JSON on standard error. `send`, `receive`,
     `dead-letter list`, `transaction list`, `store dump`, `servers up`, `servers down` and changes of delayed messages
