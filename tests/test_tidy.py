@@ -83,6 +83,8 @@ TESTED_WITH = {
     "app/outbox/django/models.py": "app/outbox/test_relay.py",
     "app/outbox/django/rows.py": "app/outbox/test_relay.py",
     "app/publisher.py": "app/test_application.py",
+    "drivers/pulsar/groups.py": "drivers/pulsar/test_access.py",
+    "drivers/pulsar/topics.py": "drivers/pulsar/test_access.py",
     "testing/time.py": "testing/test_app.py",
     "mirror/plan.py": "mirror/test_mirror.py",
     "mirror/taking.py": "mirror/test_mirror.py",

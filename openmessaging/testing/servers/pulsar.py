@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from openmessaging.testing.servers.java import JavaServer
-from openmessaging.testing.servers.server import free_port
+from openmessaging.testing.servers.server import free_port, listens
 
 VERSION = "4.0.8"
 CONFIGURATION = """
 brokerServicePort={port}
 webServicePort={web_port}
 bindAddress=127.0.0.1
+advertisedListeners=all:pulsar://127.0.0.1:{through}
 journalSyncData=true
 journalMaxGroupWaitMSec=1
 webSocketServiceEnabled=false
@@ -26,6 +27,9 @@ numHttpServerThreads=4
 delayedDeliveryTickTimeMillis=100
 """
 """What differs from the settings that come with it; the last one counts."""
+WEB_ABOVE = 8080 - 6650
+"""As far as its usual ports lie apart, so that who knows one knows the other."""
+LAST_PORT = 65_535
 LOGGING = """<Configuration status="ERROR">
   <Appenders><Console name="out"><PatternLayout pattern="%d{HH:mm:ss.SSS} %p %c{1} %m%n"/></Console></Appenders>
   <Loggers><Root level="WARN"><AppenderRef ref="out"/></Root></Loggers>
@@ -44,21 +48,20 @@ OPENED = (
 
 
 class Pulsar(JavaServer):
-    """One node; its administration answers at `web_port`."""
+    """One node; its administration answers at `web_port`. `through`: the port at which clients shall find it, where
+    that is another (of something between)."""
 
     name: ClassVar[str] = "pulsar"
     artifacts: ClassVar[tuple[str, ...]] = (f"org.apache.pulsar:pulsar-server-distribution:{VERSION}:tar.gz:bin",)
     memory: ClassVar[tuple[str, ...]] = ("-Xms200m", "-Xmx400m", "-XX:MaxDirectMemorySize=256m")
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, through: int | None = None) -> None:
         super().__init__(folder)
-        self.web_port = free_port()
+        self._through = through
+        while self.port + WEB_ABOVE > LAST_PORT or listens(self.port + WEB_ABOVE):
+            self.port = free_port()
+        self.web_port = self.port + WEB_ABOVE
         self._bookie_port = free_port()
-
-    @property
-    def url(self) -> str:
-        """The access point's URL; the administration stands in it."""
-        return f"{super().url}?admin=http://127.0.0.1:{self.web_port}"
 
     @classmethod
     def class_path(cls) -> list[str]:
@@ -68,7 +71,9 @@ class Pulsar(JavaServer):
     def launch(self) -> None:
         """Start it."""
         given = (self.fetched() / f"apache-pulsar-{VERSION}" / "conf" / "standalone.conf").read_text()
-        (self.folder / "standalone.conf").write_text(given + CONFIGURATION.format(**vars(self)))
+        (self.folder / "standalone.conf").write_text(
+            given + CONFIGURATION.format(**vars(self), through=self._through or self.port)
+        )
         (self.folder / "log4j2.xml").write_text(LOGGING)
         options = [
             "-Dio.netty.tryReflectionSetAccessible=true",
@@ -81,7 +86,6 @@ class Pulsar(JavaServer):
             "--metadata-dir": f"{self.folder}/metadata",
             "--bookkeeper-dir": f"{self.folder}/bookie",
             "--bookkeeper-port": str(self._bookie_port),
-            "--advertised-address": "127.0.0.1",
         }
         without = ["--no-functions-worker", "--no-stream-storage"]
         pairs = [part for pair in arguments.items() for part in pair]
