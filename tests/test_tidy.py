@@ -23,6 +23,11 @@ LONG_FILES: dict[str, int] = {}
 LONG_FUNCTIONS: dict[str, int] = {}
 LARGEST_BYTES = 1 << 20
 TESTED_WITH = {
+    "drivers/kafka/atomic.py": "drivers/kafka/test_sender.py",
+    "drivers/kafka/failures.py": "drivers/kafka/test_cluster.py",
+    "drivers/kafka/groups.py": "drivers/kafka/test_cluster.py",
+    "drivers/kafka/listener.py": "drivers/kafka/test_source.py",
+    "drivers/kafka/topics.py": "drivers/kafka/test_cluster.py",
     "broker/belonging.py": "server/security/test_guard.py",
     "broker/timed_state.py": "broker/test_delays.py",
     "broker/holds.py": "broker/test_backups.py",

@@ -11,7 +11,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from typing import Any, Protocol
 
@@ -71,6 +71,8 @@ Bury = Callable[[str, list[Record]], Awaitable[None]]
 class _Lease(msgspec.Struct, eq=False):
     left: dict[int, Received]
     deadline: float
+    lost: set[int] | None = None
+    """Places of messages that the system took away, to give them to another consumer."""
 
 
 class _Verb(Enum):
@@ -226,9 +228,24 @@ class ForeignSubscription:
             raise error(1418, reason, next_step="Settle within the invisible time, or extend it", field="receipt")
         return lease
 
-    def _taken(self, lease_id: int, offsets: Iterable[int] | None) -> list[Received]:
+    def lose(self, gone: Callable[[Received], bool]) -> None:
+        """The system gave messages to another consumer: those that are `gone` are nobody's here, and settling one is
+        error 1418."""
+        self._ready = deque((message, until) for message, until in self._ready if not gone(message))
+        for lease_id, lease in list(self._leases.items()):
+            lost = {place for place, message in lease.left.items() if gone(message)}
+            if lost == lease.left.keys():
+                del self._leases[lease_id]
+            elif lost:
+                lease.lost = lost | (lease.lost or set())
+                lease.left = {place: message for place, message in lease.left.items() if place not in lost}
+
+    def _taken(self, lease_id: int, offsets: Sequence[int] | None) -> list[Received]:
         """Take messages out of a lease; offsets that are settled already are passed over."""
         lease = self._alive(lease_id)
+        if lease.lost and (offsets is None or not lease.lost.isdisjoint(offsets)):
+            reason = f"messages of lease {lease_id} went to another consumer of group {self._spec.group}"
+            raise error(1418, reason, next_step="It gets them again", field="receipt")
         chosen = list(lease.left) if offsets is None else [offset for offset in offsets if offset in lease.left]
         messages = [lease.left.pop(offset) for offset in chosen]
         if not lease.left:

@@ -24,6 +24,7 @@ BUILT_IN = {
     "nats": "openmessaging.drivers.nats:driver",
     "rabbitmq": "openmessaging.drivers.rabbitmq:driver",
     "pulsar": "openmessaging.drivers.pulsar:driver",
+    "kafka": "openmessaging.drivers.kafka:driver",
 }
 """The same entry points as this package declares, known without searching what is installed (20 ms)."""
 

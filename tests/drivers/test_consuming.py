@@ -197,3 +197,32 @@ async def waiting_too_long(redelivers: bool) -> int:
 def test_what_was_not_asked_for_within_its_lease_is_another_consumers() -> None:
     assert asyncio.run(waiting_too_long(redelivers=True)) == 0
     assert asyncio.run(waiting_too_long(redelivers=False)) == 1
+
+
+async def losing() -> None:
+    it = Fixture(redelivers=False)
+    it.arrive(1, 1, 1)
+    (delivery,) = await it.subscription.fetch(10, 1 << 20, 1.0)
+    lease, base = delivery.lease_id, delivery.base_offset
+    it.arrive(1)
+    (other,) = await it.subscription.fetch(10, 1 << 20, 1.0)
+    it.arrive(1, 1)
+    (third,) = await it.subscription.fetch(1, 1 << 20, 1.0)  # the second waits
+    it.subscription.lose(lambda message: message.receipt == 1 and message.record.data == b"1")
+    it.subscription.ack(lease, [base])
+    for offsets in ([base + 1], [base + 1, base + 2], None):
+        with pytest.raises(OMSRuntimeException, match="went to another consumer") as gone:
+            it.subscription.ack(lease, offsets)
+        assert gone.value.code == 1418
+    it.subscription.ack(lease, [base + 2])
+    it.subscription.lose(lambda message: True)
+    for whole in (other, third):
+        with pytest.raises(OMSRuntimeException, match="is over"):
+            it.subscription.ack(whole.lease_id, None)
+    await it.subscription.flush()
+    assert it.source.told == [("ack", [0]), ("ack", [2])] or it.source.told == [("ack", [0, 2])]
+    await it.subscription.close()
+
+
+def test_what_the_system_takes_away_cannot_be_settled() -> None:
+    asyncio.run(losing())

@@ -6,6 +6,7 @@ import base64
 import socket
 import subprocess
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +18,8 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{through}
+auto.create.topics.enable=false
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
@@ -41,7 +43,8 @@ VERSIONS_ASKED = b"\x00\x00\x00\x0a" + b"\x00\x12\x00\x00" + b"\x00\x00\x00\x07"
 
 
 class Kafka(JavaServer):
-    """One node; what a topic is created with decides over its partitions."""
+    """One node; what a topic is created with decides over its partitions. `through`: the port at which clients shall
+    find it, where that is another (of something between). `settings`: more of server.properties."""
 
     name: ClassVar[str] = "kafka"
     artifacts: ClassVar[tuple[str, ...]] = (
@@ -51,14 +54,24 @@ class Kafka(JavaServer):
     )
     memory: ClassVar[tuple[str, ...]] = ("-Xms128m", "-Xmx384m")
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, through: int | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(folder)
         self.controller_port = free_port()
+        self.through = through or self.port
+        self._settings = settings or {}
+
+    @property
+    def url(self) -> str:
+        """The access point's URL."""
+        return f"oms:kafka://127.0.0.1:{self.through}/local"
 
     def launch(self) -> None:
         """Start it; the first time, format its directory."""
         configuration = self.folder / "server.properties"
-        configuration.write_text(CONFIGURATION.format(**vars(self)))
+        more = "".join(f"{name}={value}\n" for name, value in self._settings.items())
+        configuration.write_text(CONFIGURATION.format(**vars(self)) + more)
         quiet = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         if not (self.folder / "logs" / "meta.properties").exists():
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "a")
