@@ -46,7 +46,7 @@ class NewMessage(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omi
     expire_time: Annotated[int, Meta(description="Dropped if undelivered at this time, ms since the epoch.")] | None = (
         None
     )
-    priority: Annotated[int, Meta(ge=1, le=10, description="1 lowest to 10 highest; 5 without one.")] | None = None
+    priority: Annotated[int, Meta(description="1 lowest to 10 highest; any other is ignored.")] | None = None
     partition: (
         Annotated[int, Meta(ge=0, description="The partition it shall go to; beside an offset, ignored.")] | None
     ) = None

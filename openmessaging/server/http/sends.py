@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec import Meta
 from openmessaging.model.batch import make_id
 from openmessaging.model.cloud_event_http import BATCHED_TYPE, STRUCTURED_TYPE, Mode, mode_of
 from openmessaging.model.destination import DEFAULT_NAMESPACE
-from openmessaging.model.errors import error
+from openmessaging.model.errors import OMSMessageFormatException, bad_format, error
 from openmessaging.model.message import Message, Record, body_too_large
 from openmessaging.model.spi import OutgoingBatch, Placement
 from openmessaging.runtime.aio.once import send_once
@@ -29,6 +30,9 @@ BATCH = "application/vnd.openmessaging.batch"
 RECORDS = "application/vnd.openmessaging.records+msgpack"
 """Messages as the records of a batch, in MessagePack: [[data, messageKey, properties, headers], …]."""
 MAX_SEND_BYTES = 8 << 20
+_PLACE = re.compile(r"`\$\.(?:messages\[(?:\d+|\.\.\.)\]\.)?([\w.]+)")
+_UNKNOWN = re.compile(r"unknown field `([^`]+)`")
+"""How a reader of JSON says where something is wrong."""
 TIMEOUT = 30.0
 """Seconds that a send may take."""
 
@@ -191,7 +195,14 @@ def read_documents(data: bytes, kind: str) -> NewMessage | NewMessages:
     try:
         return order[0].decode(data)  # type: ignore[no-any-return]
     except (msgspec.DecodeError, UnicodeError, RecursionError) as cause:
-        raise error(1400, f"body: {cause}", next_step="See /v1/openapi.json", field="body") from cause
+        raise bad_message(cause) from cause
+
+
+def bad_message(cause: Exception) -> OMSMessageFormatException:
+    """The error for a message that cannot be read, naming the field where the cause names one."""
+    place = _PLACE.search(str(cause)) or _UNKNOWN.search(str(cause))
+    field = place[1] if place else "body"
+    return bad_format(field, str(cause), next_step="See /v1/openapi.json")
 
 
 def sent_view(result: SendResult) -> Sent:

@@ -12,8 +12,11 @@ import msgspec
 import pytest
 
 from openmessaging.model.batch import encode, encode_shared
+from openmessaging.model.errors import OMSMessageFormatException
 from openmessaging.model.message import Record
-from openmessaging.server.http.sends import BATCH, RECORDS
+from openmessaging.server.http.messages import NewMessage, to_message
+from openmessaging.server.http.request import JSON as JSON_TYPE
+from openmessaging.server.http.sends import BATCH, RECORDS, read_documents
 from tests.servers import Serving
 
 
@@ -78,11 +81,11 @@ def test_compressed_bodies(client: httpx.Client, queue: str) -> None:
     ("document", "field"),
     [
         ({"text": "a", "data": "AA=="}, "text"),
-        ({"text": 5}, "body"),
-        ({"text": "a", "unknown": 1}, "body"),
+        ({"text": 5}, "text"),
+        ({"text": "a", "unknown": 1}, "unknown"),
         ({"text": "a", "messageKey": ""}, "messageKey"),
         ({"text": "a", "properties": {"x": None}}, "x"),
-        ({"messages": []}, "body"),
+        ({"messages": []}, "messages"),
         ([], "body"),
     ],
 )
@@ -111,3 +114,25 @@ def test_data_is_base64_in_json(client: httpx.Client, queue: str) -> None:
 
 
 JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        (b'{"text": "x", "qos": 7}', "qos"),
+        (b'{"text": "x", "delayTime": -1}', "delayTime"),
+        (b'{"text": "x", "colour": "red"}', "colour"),
+        (b'{"messages": [{"text": "x"}, {"text": "y", "delayTime": "soon"}]}', "delayTime"),
+        (b"no JSON", "body"),
+    ],
+)
+def test_a_message_that_cannot_be_read_is_a_format_error_that_names_the_field(document: bytes, field: str) -> None:
+    with pytest.raises(OMSMessageFormatException) as refused:
+        read_documents(document, JSON_TYPE)
+    assert (refused.value.code, refused.value.field) == (1400, field)
+
+
+def test_a_priority_out_of_range_is_ignored() -> None:
+    new = read_documents(b'{"text": "x", "priority": 42}', JSON_TYPE)
+    assert isinstance(new, NewMessage)
+    assert to_message(new, "q").get_header("priority") is None
