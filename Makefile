@@ -3,9 +3,10 @@ PY := .venv/bin/python
 STAMP := .venv/.stamp
 SEED ?=
 SEEDS ?= 1000
+SYSTEMS ?= embedded memory oms http redis
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test dashboard pictures demo simulate soak bench docs lock clean
+.PHONY: help setup check format test dashboard pictures demo simulate conformance soak bench docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -53,6 +54,9 @@ simulate: $(STAMP) ## log, broker, order, filters, transactions, time, routes, c
 	$(PY) -m openmessaging.simulation.time $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.routing $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(PY) -m openmessaging.simulation.calls $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+conformance: $(STAMP) ## the kit against each system, its real server started for it; writes docs/reference/conformance.md: SYSTEMS="embedded redis"
+	$(PY) scripts/conformance.py $(SYSTEMS)
 
 soak: $(STAMP) ## the long loops: kill -9, many threads and tasks, 10,000 conditions answered by SQLite too
 	$(PY) -m tests.durability.kill_loop --kills 200

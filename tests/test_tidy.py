@@ -94,6 +94,26 @@ TESTED_WITH = {
     "mirror/plan.py": "mirror/test_mirror.py",
     "mirror/taking.py": "mirror/test_mirror.py",
     "mirror/writing.py": "mirror/test_mirror.py",
+    "conformance/catalogue.py": "conformance/test_cases.py",
+    "conformance/case.py": "conformance/test_run.py",
+    "conformance/kit.py": "conformance/test_cases.py",
+    "conformance/named.py": "conformance/test_cases.py",
+    "conformance/system.py": "conformance/test_cases.py",
+    "conformance/history.py": "conformance/test_cases.py",
+    "conformance/protocol.py": "conformance/test_child.py",
+    "conformance/page.py": "conformance/test_report.py",
+    "conformance/adapter/core.py": "conformance/test_child.py",
+    "conformance/adapter/whole.py": "conformance/test_child.py",
+    "conformance/adapter/producing.py": "conformance/test_cases.py",
+    "conformance/adapter/consuming.py": "conformance/test_cases.py",
+    "conformance/adapter/watching.py": "conformance/test_cases.py",
+    "conformance/adapter/resources.py": "conformance/test_cases.py",
+    "conformance/adapter/calling.py": "conformance/test_cases.py",
+}
+TESTED_WITH |= {
+    name_of: "conformance/test_cases.py"
+    for path in (PACKAGE / "conformance/cases").glob("[a-z]*.py")
+    if (name_of := path.relative_to(PACKAGE).as_posix())
 }
 """Modules without a file of tests of their own, and where under tests/ they are tested: parts of one thing."""
 

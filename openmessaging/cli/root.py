@@ -34,6 +34,7 @@ COMMANDS = {
     "restore": "Make a store of a backup, as it was at any moment of it.",
     "mirror": "Copy queues from one messaging system to another, and go on where it was.",
     "diff": "Compare queues of two messaging systems.",
+    "conformance": "Prove case by case what a system does of the standard.",
     "store": "Look into a store without opening it, whole or damaged.",
     "servers": "Start real messaging systems on this machine, and end them.",
     "completion": "Print the script that completes commands in a shell.",
