@@ -291,7 +291,12 @@ class ForeignSubscription:
             case _Verb.EXTEND:
                 await source.extend(messages, step.delay)
             case _Verb.REJECT:
-                await self._bury(self.dead_letter_queue, [self._dead(each, step.reason) for each in messages])
+                try:
+                    await self._bury(self.dead_letter_queue, [self._dead(each, step.reason) for each in messages])
+                except Exception:
+                    if not self._redelivers:  # nobody else would bring them again
+                        await source.give_back(messages, self._spec.config.backoff.initial, False)
+                    raise
                 await source.acknowledge(messages)
 
     @property

@@ -30,6 +30,7 @@ DEFAULT_PORTS = {
     "rabbitmq": 5672,
     "nats": 4222,
     "redis": 6379,
+    "mqtt": 1883,
     "https": 443,
 }
 """Ports by driver where a URL gives none; any other driver has `DEFAULT_PORT`."""

@@ -21,6 +21,7 @@ BUILT_IN = {
     "http": "openmessaging.drivers.http:driver",
     "https": "openmessaging.drivers.http:driver",
     "redis": "openmessaging.drivers.redis.factory:driver",
+    "mqtt": "openmessaging.drivers.mqtt.factory:driver",
     "nats": "openmessaging.drivers.nats:driver",
     "rabbitmq": "openmessaging.drivers.rabbitmq:driver",
     "pulsar": "openmessaging.drivers.pulsar:driver",

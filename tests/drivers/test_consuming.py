@@ -54,10 +54,13 @@ class Fixture:
         backoff = Backoff(initial=2.0, jitter=0.0, max_delivery=3)
         spec = SubscriptionSpec("default://q", "g", GroupConfig(backoff=backoff, **config))
         self.source = Script()
+        self.no_grave = False
         self.buried: list[tuple[str, list[Record]]] = []
         self.subscription = ForeignSubscription(self.source, spec, self.bury, redelivers)
 
     async def bury(self, queue: str, records: list[Record]) -> None:
+        if self.no_grave:
+            raise error(1404, "nobody takes dead letters")
         self.buried.append((queue, records))
 
     def arrive(self, *attempts: int) -> None:
@@ -226,3 +229,20 @@ async def losing() -> None:
 
 def test_what_the_system_takes_away_cannot_be_settled() -> None:
     asyncio.run(losing())
+
+
+async def having_no_grave(redelivers: bool) -> list[tuple[str, Any]]:
+    it = Fixture(redelivers)
+    it.no_grave = True
+    it.arrive(1)
+    (delivery,) = await it.subscription.fetch(1, 1 << 20, 1.0)
+    it.subscription.reject(delivery.lease_id, None, "never")
+    with pytest.raises(OMSRuntimeException, match="1404"):
+        await it.subscription.flush()
+    await it.subscription.close()
+    return it.source.told
+
+
+def test_a_dead_letter_that_nobody_takes_is_not_acknowledged() -> None:
+    assert asyncio.run(having_no_grave(redelivers=True)) == []
+    assert asyncio.run(having_no_grave(redelivers=False)) == [("back", ([0], 2.0, False))]
