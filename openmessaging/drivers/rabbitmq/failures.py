@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import aiormq
 from aiormq.exceptions import (
@@ -22,8 +25,34 @@ from openmessaging.model.errors import OMSRuntimeException, error
 
 LOST = (ConnectionError, ChannelInvalidStateError, aiormq.exceptions.AMQPConnectionError, RuntimeError, TimeoutError)
 """What a call on a connection or channel that is gone raises; RuntimeError is how the client says "closed"."""
+_LAST_WORDS = 1.0
+"""Seconds that a call has to fail by itself when its channel has ended."""
+T = TypeVar("T")
 _NAMED = re.compile(r"no (?:exchange|queue) '([^']*)'")
 _NEXT = {1404: "Create it, or leave auto_create on", 1418: "Delete what is there, or use another name"}
+
+
+async def lived(owner: Any, work: Coroutine[Any, Any, T]) -> T:
+    """Await what a connection or channel (`owner`) does.
+
+    Raises ConnectionError when that ends meanwhile. The client itself makes a bare Exception of it, or the cancellation
+    of whoever waits, or, where the call waits for room in its queue, nothing at all.
+    """
+    task = asyncio.ensure_future(work)
+    closing = owner.closing
+    try:
+        await asyncio.wait((task, closing), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            await asyncio.wait((task,), timeout=_LAST_WORDS)
+        if not task.done() or task.cancelled():
+            raise ConnectionError("it was lost")
+        failure = task.exception()
+        if type(failure) is Exception:
+            raise ConnectionError("it was lost") from failure
+        return task.result()
+    finally:
+        task.cancel()
+        closing.cancel()  # an observer of our own
 
 
 def refused(name: str) -> OMSRuntimeException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from aiormq.channel import Channel
 from yarl import URL
 
 from openmessaging.drivers.partial import closed
-from openmessaging.drivers.rabbitmq.failures import LOST, is_refusal, refused, translated
+from openmessaging.drivers.rabbitmq.failures import LOST, is_refusal, lived, refused, translated
 from openmessaging.model.errors import OMSRuntimeException, error
 
 logging.getLogger("aiormq").addHandler(logging.NullHandler())
@@ -112,7 +112,7 @@ class Link:
         while True:
             connection = await self.connection(within)
             try:
-                made: Channel = await connection.channel(publisher_confirms=confirms)
+                made: Channel = await lived(connection, connection.channel(publisher_confirms=confirms))
             except LOST:
                 if connection.is_opened:
                     raise
@@ -128,13 +128,13 @@ class Link:
             with suppress(Exception):
                 await channel.close()
 
-    async def call(self, what: str, act: Callable[[Channel], Awaitable[T]]) -> T:
+    async def call(self, what: str, act: Callable[[Channel], Coroutine[Any, Any, T]]) -> T:
         """Do something on a channel that is used once, and again if the connection was lost meanwhile: a failed
         declaration ends its channel. Raises what `translated` makes of it."""
         for last in (False, False, True):
             try:
                 async with self._brief() as channel:
-                    return await act(channel)
+                    return await lived(channel, act(channel))
             except Exception as failure:
                 if last or not isinstance(failure, LOST):
                     raise translated(failure, what) from failure

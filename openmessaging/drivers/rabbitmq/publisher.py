@@ -14,7 +14,7 @@ import msgspec
 from aiormq.channel import Channel
 from aiormq.exceptions import ChannelClosed, ChannelPreconditionFailed
 
-from openmessaging.drivers.rabbitmq.failures import LOST, missing_name, translated
+from openmessaging.drivers.rabbitmq.failures import LOST, lived, missing_name, translated
 from openmessaging.drivers.rabbitmq.link import Link
 from openmessaging.model.errors import OMSRuntimeException, error
 
@@ -67,7 +67,7 @@ class Publisher:
             except OMSRuntimeException as failure:
                 failures.update((at, _unreached(posts[at], failure)) for at in left)
                 break
-            found = await asyncio.gather(*[_publish_one(channel, posts[at]) for at in left], return_exceptions=True)
+            found = await _published(channel, [posts[at] for at in left])
             again = []
             for at, cause in zip(left, found, strict=True):
                 if cause is None:
@@ -79,6 +79,24 @@ class Publisher:
                     failures[at] = final or translated(cause, f"{TIMES} times")
             left = again
         return [failures.get(at) for at in range(len(posts))]
+
+
+async def _published(channel: Channel, posts: Sequence[Post]) -> list[BaseException | None]:
+    """Publish at once, wait for all confirms; a channel that ends takes those with it that wait for room to be written,
+    about which the client says nothing."""
+    tasks = [asyncio.ensure_future(_publish_one(channel, post)) for post in posts]
+
+    async def all_done() -> list[BaseException | None]:
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    try:
+        return await lived(channel, all_done())
+    except ConnectionError as lost:
+        return [_result(task, lost) for task in tasks]
+
+
+def _result(task: asyncio.Task[None], lost: ConnectionError) -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else lost
 
 
 async def _publish_one(channel: Channel, post: Post) -> None:
@@ -106,7 +124,7 @@ def fate(post: Post, failure: BaseException) -> OMSRuntimeException | None:
         return None if "message size" in str(failure) else translated(failure, what)
     if isinstance(failure, ChannelClosed):
         return translated(failure, what)
-    if isinstance(failure, LOST):
+    if isinstance(failure, (*LOST, asyncio.CancelledError)) or type(failure) is Exception:
         post.tried = True
         return None
     return translated(failure, what)

@@ -20,7 +20,7 @@ from aiormq.channel import Channel
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from openmessaging.drivers.consuming import Received
-from openmessaging.drivers.rabbitmq.failures import LOST, translated
+from openmessaging.drivers.rabbitmq.failures import LOST, lived, translated
 from openmessaging.drivers.rabbitmq.link import RECONNECT_WITHIN, Link
 from openmessaging.drivers.rabbitmq.messages import attempt_of, copy_of, from_native
 from openmessaging.drivers.rabbitmq.publisher import Post, Publisher
@@ -115,7 +115,7 @@ class RabbitmqSource:
         """One round trip: what RabbitMQ had for us comes before its answer."""
         if self._channel is not None:
             with suppress(*LOST):
-                await self._channel.basic_qos(prefetch_count=1)
+                await lived(self._channel, self._channel.basic_qos(prefetch_count=1))
             await asyncio.sleep(0)
 
     def _taken(self, maximum: int) -> list[Received]:
@@ -172,14 +172,15 @@ class RabbitmqSource:
         channel = self._channel
         assert channel is not None
         share = -(-more // len(self._queues))
-        await channel.basic_qos(prefetch_count=share)
+        await lived(channel, channel.basic_qos(prefetch_count=share))
         self._credit += share * len(self._queues)
         for partition, queue in enumerate(self._queues):
 
             async def take(message: DeliveredMessage, partition: int = partition, queue: str = queue) -> None:
                 self._take(channel, queue, partition, message)
 
-            self._consumers.append(str((await channel.basic_consume(queue, take)).consumer_tag))
+            begun = await lived(channel, channel.basic_consume(queue, take))
+            self._consumers.append(str(begun.consumer_tag))
 
     async def _cancel(self) -> None:
         """End the consumers unless somebody pulls again; what they brought stays unsettled."""
@@ -192,7 +193,7 @@ class RabbitmqSource:
         consumers, self._consumers, self._credit = self._consumers, [], 0
         if self._channel is not None:
             for tag in consumers:
-                await self._channel.basic_cancel(tag)
+                await lived(self._channel, self._channel.basic_cancel(tag))
 
     def _take(self, channel: Channel, queue: str, partition: int, message: DeliveredMessage) -> None:
         if channel is not self._channel:
@@ -239,15 +240,18 @@ class RabbitmqSource:
             if tag not in done:
                 break
             upto = tag
-        channel = self._channel
-        for tag in [upto, *(receipt.tag for receipt in mine if receipt.tag > upto)]:
-            if tag:
-                assert channel is not None
-                try:
+        if mine:
+            channel = mine[0].channel
+            tags = [tag for tag in (upto, *(each.tag for each in mine if each.tag > upto)) if tag]
+
+            async def tell() -> None:
+                for tag in tags:
                     await channel.basic_ack(tag, multiple=tag == upto, wait=False)
-                except LOST:
-                    lost = len(receipts)
-                    break
+
+            try:
+                await lived(channel, tell())
+            except LOST:
+                lost = len(receipts)
         for tag in done:
             self._unsettled.pop(tag, None)
         if lost:
@@ -282,11 +286,18 @@ class RabbitmqSource:
                 raise failure
 
     async def _requeue(self, receipts: Sequence[Receipt]) -> None:
-        for receipt in receipts:
-            if self._holds(receipt):
-                self._unsettled.pop(receipt.tag, None)
-                with suppress(*LOST):  # then that has given them back
-                    await receipt.channel.basic_nack(receipt.tag, requeue=True, wait=False)
+        mine = [receipt for receipt in receipts if self._holds(receipt)]
+        if not mine:
+            return
+
+        async def tell() -> None:
+            for receipt in mine:
+                await receipt.channel.basic_nack(receipt.tag, requeue=True, wait=False)
+
+        for receipt in mine:
+            self._unsettled.pop(receipt.tag, None)
+        with suppress(*LOST):  # then that has given them back
+            await lived(mine[0].channel, tell())
 
     async def extend(self, messages: Sequence[Received], seconds: float) -> None:
         """Nothing to do: RabbitMQ keeps them for this connection."""
