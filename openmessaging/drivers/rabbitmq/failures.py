@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 import aiormq
@@ -32,7 +32,7 @@ _NAMED = re.compile(r"no (?:exchange|queue) '([^']*)'")
 _NEXT = {1404: "Create it, or leave auto_create on", 1418: "Delete what is there, or use another name"}
 
 
-async def lived(owner: Any, work: Coroutine[Any, Any, T]) -> T:
+async def lived(owner: Any, work: Awaitable[T]) -> T:
     """Await what a connection or channel (`owner`) does.
 
     Raises ConnectionError when that ends meanwhile. The client itself makes a bare Exception of it, or the cancellation

@@ -85,13 +85,13 @@ async def _published(channel: Channel, posts: Sequence[Post]) -> list[BaseExcept
     """Publish at once, wait for all confirms; a channel that ends takes those with it that wait for room to be written,
     about which the client says nothing."""
     tasks = [asyncio.ensure_future(_publish_one(channel, post)) for post in posts]
-
-    async def all_done() -> list[BaseException | None]:
-        return await asyncio.gather(*tasks, return_exceptions=True)
-
     try:
-        return await lived(channel, all_done())
-    except ConnectionError as lost:
+        if len(tasks) == 1:  # two turns of the loop less
+            await lived(channel, tasks[0])
+            return [None]
+        return await lived(channel, asyncio.gather(*tasks, return_exceptions=True))
+    except Exception as failure:
+        lost = ConnectionError(str(failure))
         return [_result(task, lost) for task in tasks]
 
 
