@@ -38,7 +38,7 @@ CONNECT_TIMEOUT = 5.0
 """Seconds within which a broker must answer."""
 _MESSAGE_ROOM = 16_384
 """Bytes of a record that are for key, fields and Kafka's own."""
-_LINGER_MS = 2
+_LINGER_MS = 1
 _SESSION = (6.0, 45.0)
 """Shortest and longest seconds after which a consumer that is silent loses its partitions; brokers allow 6 to 1800."""
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 OPAQUE_KEY = "kafka-key"
 """Property of type Binary: a key that another program wrote and that is no UTF-8."""
-_ID = f"{PREFIX}messageId"
-_HOST = f"{PREFIX}bornHost"
-_BORN = f"{PREFIX}bornTimestamp"
+_BORN = "oms"
+"""Header that says id, born time and host, where a message has all three."""
+_BIRTH = ("messageId", "bornTimestamp", "bornHost")
 _EVENT, _EVENT_TYPE, _CONTENT_TYPE = "ce_specversion", "ce_datacontenttype", "content-type"
 _SEQUENCE_DIGITS = 10
 
@@ -33,44 +33,44 @@ class Native(NamedTuple):
     headers: Headers
 
 
-def natives(outgoing: OutgoingBatch, compact: bool, restamped: bool) -> Iterator[Native]:
-    """The messages of a batch. `compact`: an empty body is a tombstone there; `restamped`: the broker writes its own
-    time over the sender's."""
+def natives(outgoing: OutgoingBatch, compact: bool) -> Iterator[Native]:
+    """The messages of a batch. `compact`: an empty body is a tombstone there."""
     header, shared, records = decode(outgoing.batch.head + outgoing.batch.payload, check=False)
     begin = header.message_id(0)[:-_SEQUENCE_DIGITS]
     sequence = header.first_sequence
     born_ms = header.born_ms
-    same: Headers = [(PREFIX + name, str(value)) for name, value in shared.items()]
-    if restamped:
-        same.append((_BORN, str(born_ms)))
-    plain = not header.attributes & OWN_IDS
+    plain = not header.attributes & OWN_IDS and shared.keys() == {"bornHost"}
+    end = f" {born_ms} {shared.get('bornHost')}"
     for place, record in enumerate(records):
         value = None if compact and not record.data else record.data
         if plain and not record.headers and not record.properties:
-            number = f"{begin}{sequence + place & 0xFFFFFFFFFF:010x}"
-            yield Native(value, record.message_key, born_ms, [(_ID, number), *same])
+            birth = f"{begin}{sequence + place & 0xFFFFFFFFFF:010x}{end}"
+            yield Native(value, record.message_key, born_ms, [(_BORN, birth)])
         else:
-            yield _marked(with_own(header, shared, record, place), value, restamped)
+            yield _marked(with_own(header, shared, record, place), value)
 
 
-def _marked(record: Record, value: bytes | None, restamped: bool) -> Native:
+def _marked(record: Record, value: bytes | None) -> Native:
     """A message with properties or header fields of its own."""
-    born_ms = (record.headers or {}).get("bornTimestamp", -1)
+    headers = record.headers or {}
     properties = record.properties or {}
     key: str | bytes | None = record.message_key
     if key is None and _is_opaque(properties.get(OPAQUE_KEY)):
         key = properties[OPAQUE_KEY]
         properties = {name: found for name, found in properties.items() if name != OPAQUE_KEY}
-        record = Record(record.data, None, properties, record.headers)
-    fields = to_fields(record)
+    birth = [headers.get(name) for name in _BIRTH]
+    fields: Headers = []
+    others = headers
+    if None not in birth:
+        fields.append((_BORN, "{} {} {}".format(*birth)))
+        others = {name: found for name, found in headers.items() if name not in _BIRTH}
+    names = {_BORN: f"{PREFIX}p-{_BORN}"}
     if _EVENT in properties:
-        names = {_CONTENT_TYPE: f"{PREFIX}p-{_CONTENT_TYPE}"}
+        names[_CONTENT_TYPE] = f"{PREFIX}p-{_CONTENT_TYPE}"
         if isinstance(properties.get(_EVENT_TYPE), str):
             names[_EVENT_TYPE] = _CONTENT_TYPE
-        fields = [(names.get(name, name), text) for name, text in fields]
-    if not restamped:
-        fields = [field for field in fields if field[0] != _BORN]
-    return Native(value, key, born_ms, list(fields))
+    fields += [(names.get(name, name), text) for name, text in to_fields(Record(b"", None, properties, others))]
+    return Native(value, key, headers.get("bornTimestamp", -1), fields)
 
 
 def _is_opaque(value: Any) -> bool:
@@ -98,11 +98,9 @@ def to_record(message: Message) -> Record:
         except UnicodeDecodeError:
             others = []
     for name, value in found or ():
-        if name == _ID and value:
-            own["messageId"] = value.decode(errors="replace")
-        elif name == _HOST and value:
-            own["bornHost"] = value.decode(errors="replace")
-        elif others is None:
+        if name == _BORN and value and _read_birth(own, value):
+            continue
+        if others is None:
             others = [(name, value or b"")]
         else:
             others.append((name, value or b""))
@@ -113,6 +111,17 @@ def to_record(message: Message) -> Record:
     if key is not None and text is None:
         record.properties = {**(record.properties or {}), OPAQUE_KEY: key}
     return record
+
+
+def _read_birth(own: dict[str, Any], value: bytes) -> bool:
+    """Take id, born time and host out of their header; False for what another program wrote there."""
+    try:
+        number, born, host = value.decode().split(" ", 2)
+        born_ms = int(born)
+    except ValueError:
+        return False
+    own["messageId"], own["bornTimestamp"], own["bornHost"] = number, born_ms, host
+    return True
 
 
 def _with_fields(body: bytes, key: str | None, fields: list[tuple[str, str | bytes]], own: dict[str, Any]) -> Record:

@@ -1,14 +1,14 @@
-"""The sending side: one idempotent producer, fed in the loop, and the thread that hears what became of its messages.
+"""The sending side: one idempotent producer, fed and heard in the loop.
 
-Kafka's client batches by itself, so a batch goes to it as soon as it is submitted. Reports come in the thread, one call
-per message; what is complete by then goes to the loop together, with one wake-up.
+Kafka's client batches by itself, so a batch goes to it as soon as it is submitted. It has threads of its own; while
+something is on its way, the loop looks every millisecond for reports, which come as one call per message. A thread that
+waits for them would take the interpreter's lock from the sending loop for every single one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,12 @@ from openmessaging.model.spi import Done, Durability, OutgoingBatch, Placement
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
-_POLL = 0.2
-"""Seconds after which the thread looks whether it shall end."""
+_BUSY, _IDLE = 0.001, 1.0
+"""Seconds between looks for reports, while something is on its way and while nothing is."""
 
 
 class Flight:
-    """A batch on its way; `landed` hears of each of its messages, in whatever thread."""
+    """A batch on its way; `landed` hears of each of its messages."""
 
     __slots__ = (
         "_finished",
@@ -88,42 +88,29 @@ class Sender:
         self._loop = asyncio.get_running_loop()
         self._producer = Producer(settings)
         self._finished: list[Flight] = []
-        self._refused: deque[tuple[Flight, KafkaError, int]] = deque()
-        """For the thread, which counts reports: what the client did not take."""
         self._flying = 0
+        self._look = self._loop.call_later(_IDLE, self._listen)
         self._empty: asyncio.Future[None] | None = None
-        self._closing = False
-        self._thread = threading.Thread(target=self._listen, name="oms-kafka-reports", daemon=True)
-        self._thread.start()
 
     def send(self, topic: Topic, partition: int, outgoing: OutgoingBatch, done: Done) -> None:
         """Hand a batch to Kafka's client; `done` is called in the loop, later."""
         flight = Flight(outgoing.batch.count, partition, topic.durability, self._finished.append)
         flight.done, flight.destination = done, outgoing.destination
+        if not self._flying:
+            self._look.cancel()
+            self._look = self._loop.call_later(_BUSY, self._listen)
         self._flying += 1
         refused = produce(self._producer, topic, partition, outgoing, flight)
         if refused is not None:
-            self._refused.append((flight, *refused))
+            flight.refuse(*refused)
 
     def _listen(self) -> None:
-        while True:
-            producer = self._producer
-            producer.poll(_POLL)
-            while self._refused:
-                flight, failure, count = self._refused.popleft()
-                flight.refuse(failure, count)
-            if self._finished:
-                try:
-                    self._loop.call_soon_threadsafe(self._arrive, self._take())
-                except RuntimeError:
-                    return  # the loop is closed
-            if self._closing and producer is self._producer:
-                return
-
-    def _take(self) -> list[Flight]:
+        """Hear what became of messages, and look again later."""
+        self._producer.poll(0)
         flights = self._finished[:]
         del self._finished[: len(flights)]
-        return flights
+        self._arrive(flights)
+        self._look = self._loop.call_later(_BUSY if self._flying else _IDLE, self._listen)
 
     def _arrive(self, flights: list[Flight]) -> None:
         self._flying -= len(flights)
@@ -150,8 +137,7 @@ class Sender:
         if self._flying:
             self._empty = self._loop.create_future()
             await self._empty
-        self._closing = True
-        await asyncio.to_thread(self._thread.join)
+        self._look.cancel()
 
 
 def produce(
@@ -161,7 +147,7 @@ def produce(
     name, landed, put = topic.native, flight.landed, producer.produce
     given = 0
     try:
-        for value, key, timestamp_ms, headers in natives(outgoing, topic.compact, topic.restamped):
+        for value, key, timestamp_ms, headers in natives(outgoing, topic.compact):
             put(name, value, key, partition, landed, timestamp=timestamp_ms, headers=headers)
             given += 1
     except BufferError:

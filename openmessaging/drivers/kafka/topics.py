@@ -40,8 +40,6 @@ class Topic(msgspec.Struct, frozen=True):
     partitions: int
     durability: Durability
     compact: bool = False
-    restamped: bool = False
-    """Whether the broker writes its own time over the sender's."""
 
 
 class Topics:
@@ -91,7 +89,6 @@ class Topics:
             len(found.partitions),
             _durability(config, replicas),
             "compact" in config.get("cleanup.policy", ""),
-            config.get("message.timestamp.type") == "LogAppendTime",
         )
 
     async def configuration(self, name: str) -> dict[str, str]:
