@@ -34,7 +34,7 @@ PLAIN, JSON, MSGPACK = "application/octet-stream", "application/json", "applicat
 
 
 def request(path: str, kind: str, body: bytes, accept: str = JSON) -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\naccept: {accept}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\naccept: {accept}\r\n"
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 

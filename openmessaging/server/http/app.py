@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from typing import Any, Protocol, TypeVar
 
 from openmessaging.server.config import Config
 from openmessaging.server.health import Health
+from openmessaging.server.http.attended import Attended
 from openmessaging.server.http.callbacks.manager import Callbacks, callbacks_of
 from openmessaging.server.http.coding import AT_ONCE, MIN_BYTES, chosen, encoded
+from openmessaging.server.http.origins import Origins
 from openmessaging.server.http.problem import problem
 from openmessaging.server.http.request import Request, Response
 from openmessaging.server.http.settings import HttpLimits
@@ -83,6 +85,7 @@ class Application:
         """Rates of the last minutes."""
         self.sharing = Sharing(time.monotonic, limits.subscription_idle)
         """What requests of one client have in common."""
+        self._origins = Origins(limits.trusted_hosts)
         self._local: dict[str, Identity] = {}
         """By address, who came from this machine while there were no users: they may do everything."""
         self._polls: set[asyncio.Task[Any]] = set()
@@ -103,17 +106,22 @@ class Application:
                 return route
             await self.authenticate(request, route.anyone)
             response = await call(route, request)
+            if isinstance(response.body, AsyncGenerator) and request.identity is not None:
+                response.body = held = Attended(self.node.security, request.identity, response.body)
+                response.undelivered = held.leave
         except Exception as failure:
             self.node.metrics.errors[getattr(failure, "code", 1500)] += 1
             response = problem(failure)
         return await self._packed(request, response)
 
     async def authenticate(self, request: Request, anyone: bool) -> None:
-        """Set who asks, and what he may use. Raises OMSSecurityException 1401."""
+        """Set who asks, and what he may use. Raises OMSSecurityException 1401, and 1403 for a page of another site."""
         driver = request.driver = self.node.driver
+        security = self.node.security
+        if not security.active:
+            self._origins.check(request.method, request.path, request.headers)
         if anyone:
             return
-        security = self.node.security
         if not security.active and (local := self._local.get(request.client)) is not None:
             request.identity = local
             return

@@ -249,15 +249,17 @@ class Http1(Writing):
                 await self._writable
             return
         self._transport.write(head_of(response, -1, last))
+        if bare:
+            await body.aclose()
+            return
         self._streaming = True
         async with contextlib.aclosing(body):
             async for piece in body:
-                if piece and not bare:
+                if piece:
                     self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
                     if self._writable is not None:
                         await self._writable
-        if not bare:
-            self._transport.write(b"0\r\n\r\n")
+        self._transport.write(b"0\r\n\r\n")
         self._streaming = False
 
     def _refuse(self, failure: OMSRuntimeException) -> None:

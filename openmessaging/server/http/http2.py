@@ -224,6 +224,8 @@ class Http2(Writing):
                     async for piece in body:
                         await self._send(number, piece)
             self._http.end_stream(number)
+        elif not isinstance(body, bytes):
+            await body.aclose()
         if not request.body.complete:
             self._flush()
             self._http.reset_stream(number, h2.errors.ErrorCodes.NO_ERROR)

@@ -15,6 +15,7 @@ from openmessaging.server.http.coding import decoded
 
 if TYPE_CHECKING:
     from openmessaging.server.http.app import Application
+    from openmessaging.server.http.attended import Attended
     from openmessaging.server.served import Driver
 
 JSON = "application/json"
@@ -221,7 +222,7 @@ class Response(msgspec.Struct):
     status: int = 200
     headers: list[tuple[str, str]] = []
     """Names in lower case. Length and date are added."""
-    body: bytes | AsyncGenerator[bytes, None] = b""
+    body: bytes | AsyncGenerator[bytes, None] | Attended = b""
     undelivered: Callable[[], object] | None = None
     """Called when the client is gone before the answer could be sent."""
 

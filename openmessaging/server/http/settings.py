@@ -25,5 +25,8 @@ class HttpLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A body of which nothing comes for so long is given up, and a client that does not read for so long too."""
     max_wait: float = 60.0
     """Longest wait of a long poll, whatever it asks for: less than a proxy in between allows."""
+    trusted_hosts: list[str] = []
+    """Names, each with or without a port, by which a server without users may be asked besides `localhost` and the
+    addresses of this machine, and whose pages may use it: of a proxy before it."""
     subscription_idle: float = 60.0
     """What is held for consumers of a group is let go when nobody has asked for so long."""

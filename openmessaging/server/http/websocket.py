@@ -139,6 +139,8 @@ class WebSocket(Writing):
         """The client is gone."""
         self._listener.discard(self)
         self._closed = True
+        if self.request.identity is not None:
+            self._listener.app.node.security.leave(self.request.identity, self._cut_off)
         if self._writable is not None:
             self._writable.set_result(None)
             self._writable = None
@@ -184,6 +186,7 @@ class WebSocket(Writing):
             raise HttpError(426, 1400, reason, headers=[("sec-websocket-version", "13"), ("upgrade", "websocket")])
         _check_origin(headers)
         await app.authenticate(request, route.anyone)
+        self._enter()
         offered = [each.strip() for each in headers.get("sec-websocket-protocol", "").split(",")]
         self.subprotocol = next((each for each in route.subprotocols if each in offered), None)
         if route.subprotocols and offered != [""] and self.subprotocol is None:
@@ -201,6 +204,15 @@ class WebSocket(Writing):
         self._accepted = True
         self.deadline = self._loop.time() + self._limits.idle
         return route
+
+    def _enter(self) -> None:
+        """It counts as a connection of its user, but where what is spoken here signs in by itself. Raises 1503."""
+        request = self.request
+        if request.identity is not None:
+            self._listener.app.node.security.enter(request.identity, self._cut_off)
+
+    def _cut_off(self, failure: OMSRuntimeException) -> None:
+        self.close(FAILED, str(failure))
 
     def _take(self, event: Event) -> None:
         if isinstance(event, TextMessage | BytesMessage):

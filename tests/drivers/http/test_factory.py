@@ -20,7 +20,7 @@ from openmessaging.drivers.http import factory
 from openmessaging.drivers.oms import channel, link
 from openmessaging.model.access_point import parse
 from openmessaging.model.errors import OMSRuntimeException, OMSSecurityException
-from openmessaging.server.config import Config, ListenSection, StoreSection
+from openmessaging.server.config import Config, HttpSection, ListenSection, StoreSection
 from openmessaging.server.http.app import create
 from openmessaging.server.http.listener import HttpListener
 from openmessaging.server.node import Node
@@ -200,7 +200,8 @@ def test_tls_through_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, we
     authority.configure_trust(client_side)
 
     async def work() -> None:
-        config = Config(StoreSection(path=f"oms:embedded://{tmp_path}/store"), ListenSection(tcp=""))
+        http = HttpSection(trusted_hosts=["orders.example"])
+        config = Config(StoreSection(path=f"oms:embedded://{tmp_path}/store"), ListenSection(tcp=""), http)
         node = Node(config)
         await node.start()
         listener = HttpListener(create(node))

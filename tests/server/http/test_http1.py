@@ -10,7 +10,7 @@ import pytest
 
 from tests.servers import Serving
 
-SEND = b"POST /v1/queues/%s/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\nx"
+SEND = b"POST /v1/queues/%s/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\nx"
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ class Raw:
 
     def ask(self, method: str, path: str, *more: tuple[str, str], end: bool = True) -> int:
         self.last += 2
-        pseudo = [(":method", method), (":path", path), (":authority", "x"), (":scheme", "http")]
+        pseudo = [(":method", method), (":path", path), (":authority", "localhost"), (":scheme", "http")]
         self.http.send_headers(self.last, [*pseudo, *more], end_stream=end)
         self.flush()
         return self.last

@@ -18,7 +18,7 @@ from tests.server.security.helpers import add_user
 from tests.server.security.test_tls import Files
 from tests.servers import Serving, serving
 
-POST = b"POST /v1/queues/q/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n"
+POST = b"POST /v1/queues/q/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n"
 
 
 def connect(node: Serving) -> socket.socket:
@@ -63,7 +63,7 @@ def test_who_is_late_is_hung_up_on(sent: bytes, answer: bytes) -> None:
 
 def test_so_many_and_no_more() -> None:
     with serving("oms:memory:", http={"listen": "127.0.0.1:0", "max_connections": 1}) as node, connect(node) as first:
-        first.sendall(b"GET /v1/namespaces HTTP/1.1\r\nhost: x\r\n\r\n")
+        first.sendall(b"GET /v1/namespaces HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert first.recv(100).startswith(b"HTTP/1.1 200 ")
         with connect(node) as second:
             assert until_closed(second).startswith(b"HTTP/1.1 503 ")
@@ -85,11 +85,11 @@ def test_a_client_that_does_not_read_is_hung_up_on(version: str) -> None:
                 client.post("/v1/queues/q/messages", content=b"x" * (1 << 20))
         with connect(node) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            request = b"GET /v1/queues/q/messages HTTP/1.1\r\nhost: x\r\n\r\n"
+            request = b"GET /v1/queues/q/messages HTTP/1.1\r\nhost: localhost\r\n\r\n"
             if version == "2":
                 preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
                 path = b"/v1/queues/q/messages"
-                block = b"\x82\x86\x04" + bytes([len(path)]) + path + b"\x41\x01x"
+                block = b"\x82\x86\x04" + bytes([len(path)]) + path + b"\x41\x09localhost"
                 request = preface + len(block).to_bytes(3) + bytes.fromhex("010500000001") + block
             connection.sendall(request * (8 if version == "1.1" else 1))
             until(lambda: node.node.http.connections == 0)

@@ -20,8 +20,8 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 ROUTES = [each for each in all_routes() if isinstance(each, Route) and each.path.startswith("/v1/")]
 
 SEEDS = [
-    b"POST /v1/queues/q/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello",
-    b"GET /v1/queues/q?namespace=default HTTP/1.1\r\nhost: x\r\naccept-encoding: gzip\r\n\r\n",
+    b"POST /v1/queues/q/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\nhello",
+    b"GET /v1/queues/q?namespace=default HTTP/1.1\r\nhost: localhost\r\naccept-encoding: gzip\r\n\r\n",
     b"POST /v1/queues HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\n"
     b'e\r\n{"name": "ab"}\r\n0\r\n\r\n',
     b"POST /v1/queues/q/messages HTTP/1.1\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\n\x1f\x8b\x08\x00\x00",

@@ -35,10 +35,13 @@ async def echo(_: http_request.Request, conversation: WebSocket) -> None:
 class Client:
     """A WebSocket over a blocking socket."""
 
-    def __init__(self, node: Serving, path: str, subprotocols: list[str] | None = None) -> None:
+    def __init__(
+        self, node: Serving, path: str, subprotocols: list[str] | None = None, host: str = "localhost", token: str = ""
+    ) -> None:
         self.socket = socket.create_connection(("127.0.0.1", int(node.http.rpartition(":")[2])), 10)
         self._frames = WSConnection(ConnectionType.CLIENT)
-        self.send(Request("localhost", path, subprotocols=subprotocols or []))
+        headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+        self.send(Request(host, path, subprotocols=subprotocols or [], extra_headers=headers))
 
     def send(self, event: Event) -> None:
         self.socket.sendall(self._frames.send(event))
@@ -138,7 +141,9 @@ def test_frames_that_are_none_end_it(node: Serving, frame: bytes) -> None:
 def test_no_handshake_of_another_version(node: Serving) -> None:
     with_echo(node)
     with socket.create_connection(("127.0.0.1", int(node.http.rpartition(":")[2])), 10) as plain:
-        plain.sendall(b"GET /test/echo HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade\r\nhost: x\r\n\r\n")
+        plain.sendall(
+            b"GET /test/echo HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade\r\nhost: localhost\r\n\r\n"
+        )
         assert plain.recv(4096).startswith(b"HTTP/1.1 426 ")
 
 
