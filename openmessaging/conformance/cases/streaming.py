@@ -85,7 +85,7 @@ async def past_beginning(kit: Kit) -> None:
 @case("streaming.clamped", f"{RULE}: seek is clamped", *NEEDS)
 async def clamped(kit: Kit) -> None:
     """A position behind the last message is the end, and one before the first is the beginning."""
-    walk = await _walk(kit, "offset:1000000")
+    walk = await _walk(kit, f"offset:{1 << 62}")  # some systems make offsets of times
     equal(await walk.ask("hasNext"), False, "hasNext behind the end")
     equal(await walk.step("previous"), "4", "message before the end")
     walk = await _walk(kit, "offset:0")

@@ -66,7 +66,7 @@ class RedisDriver(Admin, Reading):
             Capability.ADMIN,
         }
     )
-    max_body_bytes = 64 << 20
+    max_body_bytes = 16 << 20
 
     def __init__(self, hosts: Hosts, link: Link, default_partitions: int) -> None:
         super().__init__(link, default_partitions)

@@ -14,6 +14,8 @@ from openmessaging.model.destination import DEFAULT_NAMESPACE, split_name
 from openmessaging.model.errors import error
 from openmessaging.model.spi import GroupConfig, GroupInfo, QueueInfo
 
+_SCANNED = 5_000
+"""Keys looked at in one call."""
 _COUNT = 5_000
 """Entries counted at once, where the server does not know a group's lag."""
 
@@ -75,20 +77,28 @@ class Admin(Reading):
         return sum(await self._link.insist(*commands))
 
     async def list_queues(self, namespace: str) -> list[str]:
-        """Full names, sorted; streams of other programs are among them. Raises 1405 when the namespace is missing."""
-        if namespace not in await self.list_namespaces():
+        """Full names, sorted; in the default namespace, streams of other programs are among them. Raises 1405 when the
+        namespace is missing."""
+        there, known = await self._link.insist(("SISMEMBER", names.NAMESPACES, namespace), ("HKEYS", names.REGISTRY))
+        found = {name for each in known if split_name(name := each.decode())[0] == namespace}
+        if namespace == DEFAULT_NAMESPACE:
+            found |= await self._native_streams()
+        elif not there:
             raise error(1405, f"there is no namespace {namespace}", next_step="Create it first")
-        found = {each.decode() for each in await self._ask("HKEYS", names.REGISTRY)}
+        return sorted(found)
+
+    async def _native_streams(self) -> set[str]:
+        """Queues of the default namespace by the streams that there are."""
+        found: set[str] = set()
         cursor = b"0"
         while True:
-            cursor, keys = await self._ask("SCAN", cursor, "COUNT", 1000, "TYPE", "stream")
+            cursor, keys = await self._ask("SCAN", cursor, "COUNT", _SCANNED, "TYPE", "stream")
             for key in keys:
                 named = names.NAMING.full(key.decode(errors="replace"))
-                if named is not None and named[1] is None:
+                if named is not None and named[1] is None and split_name(named[0])[0] == DEFAULT_NAMESPACE:
                     found.add(named[0])
             if cursor == b"0":
-                break
-        return sorted(queue for queue in found if split_name(queue)[0] == namespace)
+                return found
 
     async def describe_queue(self, name: str) -> QueueInfo:
         """Raises 1404 when missing."""

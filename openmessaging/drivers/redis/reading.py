@@ -14,7 +14,7 @@ from openmessaging.drivers.partial import PartialDriver
 from openmessaging.drivers.redis import names, scripts
 from openmessaging.drivers.redis.entries import from_entry
 from openmessaging.drivers.redis.link import Link, script
-from openmessaging.model.destination import DEFAULT_NAMESPACE, split_name
+from openmessaging.model.destination import split_name
 from openmessaging.model.errors import OMSRuntimeException, error, unsupported
 from openmessaging.model.settings import QueueConfig
 from openmessaging.model.spi import Delivery
@@ -74,8 +74,6 @@ class Reading(PartialDriver):
 
     async def _create(self, queue: str, partitions: int, config: dict[str, Any]) -> None:
         namespace = split_name(queue)[0]
-        if namespace != DEFAULT_NAMESPACE and self._default_partitions:
-            await self._ask("SADD", names.NAMESPACES, namespace)
         keys = [names.REGISTRY, names.CONFIG, names.NAMESPACES, *names.streams(queue, partitions)]
         await self._run(scripts.CREATE, keys, queue, namespace, partitions, json.dumps(config))
 

@@ -15,6 +15,9 @@ def test_namespaces_and_queues(server: Server, queue: str) -> None:
     async def work(access_point: oms.AccessPoint) -> None:
         manager = access_point.resource_manager()
         space = f"s-{queue}"
+        async with access_point.create_producer() as producer:
+            with pytest.raises(OMSDestinationException, match="1405"):
+                await producer.send(producer.create_message(f"{space}://{queue}", b""))
         await manager.create_namespace(space)
         with pytest.raises(OMSDestinationException, match="1407"):
             await manager.create_namespace(space)
