@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from openmessaging.mirror.plan import Plan, Step, general_losses, step_of
 from openmessaging.mirror.state import State
 from openmessaging.mirror.taking import after, base_of, begin_at, taken
-from openmessaging.mirror.writing import PATIENCE, Writer
+from openmessaging.mirror.writing import PATIENCE, SKEW_MS, Writer
 from openmessaging.model.destination import DEFAULT_NAMESPACE, check_name, split_name
 from openmessaging.model.errors import OMSRuntimeException, error
 from openmessaging.model.spi import Capability, Delivery, Driver, GroupConfig, QueueInfo, SubscriptionSpec
@@ -31,6 +31,8 @@ WAIT = 1.0
 """Seconds that a following mirror waits at the end of a partition, before it looks for new lanes too."""
 QUIET = 2.0
 """Seconds without a message after which a source that is consumed counts as read to its end."""
+REMEMBERED = 100_000
+"""Ids that are remembered of a source that is consumed: a copy of one of these is left out."""
 _INVISIBLE = 300.0
 
 Progress = Callable[[str, int], object]
@@ -223,7 +225,10 @@ class _Run:
         spec = SubscriptionSpec(self._queue, f"mirror.{self._name}", config)
         subscription = await self._source.subscribe(spec)
         mark = self._state.mark(self._queue, 0)
-        since = None if mark is None else mark.at_ms
+        # What a mirror that died had stored and not acknowledged comes again, at any time; and a sender that died may
+        # have stored messages twice.
+        stored = () if mark is None else await self._writer.stored_since(mark.at_ms - SKEW_MS)
+        seen = dict.fromkeys(stored)
         if mark is None:
             self._state.save(self._queue, 0, 0)
         try:
@@ -233,12 +238,15 @@ class _Run:
                     if self._follow:
                         continue
                     return
-                messages = taken(deliveries)
-                await self._writer.write(messages, None, since)
+                new = {each.message_id: each for each in taken(deliveries) if each.message_id not in seen}
+                messages = list(new.values())
+                await self._writer.write(messages)
+                seen.update(dict.fromkeys(new))
+                for oldest in list(seen)[: max(len(seen) - REMEMBERED, 0)]:
+                    del seen[oldest]
                 for lease in dict.fromkeys(delivery.lease_id for delivery in deliveries):
                     subscription.ack(lease, None)
                 await subscription.flush()
-                since = None
                 self._state.save(self._queue, 0, 0)
                 self._progress(self._queue, len(messages))
         finally:

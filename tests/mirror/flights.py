@@ -14,6 +14,7 @@ import openmessaging as oms
 import openmessaging.blocking as blocking
 from openmessaging.demo import data
 from openmessaging.mirror import Mirror
+from openmessaging.mirror.mirror import Progress
 
 COUNT = 20_000
 
@@ -44,12 +45,12 @@ def fill(url: str, partitions: int = 3, count: int = COUNT) -> None:
             producer.send(part)
 
 
-async def mirror(source: str, target: str, state: str) -> int:
-    """Copy all queues, and print how many messages each step copied."""
+async def mirror(source: str, target: str, state: str, progress: Progress) -> int:
+    """Copy the queue of flights."""
     async with access_point(source) as begin, access_point(target) as end:
         moving = Mirror(begin, end, name="flights", state=Path(state))
-        return await moving.run(await moving.plan(), lambda _, more: print(more, flush=True))
+        return await moving.run(await moving.plan(["flights"]), progress)
 
 
 if __name__ == "__main__":
-    asyncio.run(mirror(*sys.argv[1:]))
+    asyncio.run(mirror(*sys.argv[1:4], lambda _, more: print(more, flush=True)))
