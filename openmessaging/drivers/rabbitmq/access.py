@@ -20,8 +20,6 @@ from openmessaging.model.message import Record
 from openmessaging.model.spi import (
     Capability,
     Durability,
-    GroupConfig,
-    GroupInfo,
     OutgoingBatch,
     Placement,
     QueueConfig,
@@ -46,7 +44,6 @@ class RabbitmqDriver(PartialDriver):
             Capability.DEAD_LETTER,
             Capability.BROADCAST,
             Capability.EXPIRY,
-            Capability.ADMIN,
         )
     )
     max_body_bytes = MAX_BODY_BYTES
@@ -125,6 +122,10 @@ class RabbitmqDriver(PartialDriver):
         check_spec(spec, broadcast=True)
         start = spec.config.start
         if start not in ("earliest", "latest"):
+            if not start.startswith(("offset:", "ts:")):
+                raise error(
+                    1418, f"start: {start!r} is no place", next_step="Use `earliest` or `latest`", field="start"
+                )
             raise unsupported(f"start={start}", next_step="Use `earliest` or `latest`")
         name = spec.destination
         count = await self._count(name)
@@ -161,16 +162,18 @@ class RabbitmqDriver(PartialDriver):
         wanted = {key: value for key, value in config.items() if value != getattr(QueueConfig(), key, None)}
         if wanted:
             raise unsupported(f"the setting {next(iter(wanted))}", next_step="Set a policy in RabbitMQ (rabbitmqctl)")
+        if partitions < 1:
+            raise error(1418, f"partitions: {partitions} is less than 1", next_step="Use 1 or more", field="partitions")
         if await self._topology.count(name) is not None:
             raise error(1406, f"queue {name} is there already", next_step="Use it, or delete it first")
         await self._topology.create(name, partitions)
         self._counts[name] = partitions
 
     async def delete_queue(self, name: str) -> None:
-        """Delete a queue, and its groups where the management plugin can list them."""
+        """Delete a queue; its groups beside the first are not known here, and stay."""
         count = await self._count(name, make=False)
         self._counts.pop(name, None)
-        await self._topology.delete(name, count, [])
+        await self._topology.delete(name, count)
 
     async def purge_queue(self, name: str) -> int:
         """Drop what the queue itself holds."""
@@ -182,15 +185,6 @@ class RabbitmqDriver(PartialDriver):
         count = await self._count(name, make=False)
         ready = [await self._topology.ready(queue) or 0 for queue in self._topology.queues(name, count)]
         return QueueInfo(name, count, sum(ready), [(0, 0)] * count, [], {"retention": "consumed"})
-
-    async def describe_group(self, queue: str, group: str) -> GroupInfo:
-        """A group; its lag is without what its consumers have in hand, and without what waits for its next attempt."""
-        count = await self._count(queue, make=False)
-        natives = await self._topology.find_group(queue, count, group)
-        if natives is None:
-            raise _no_group(queue, group)
-        lag = sum([await self._topology.ready(native) or 0 for native in natives])
-        return GroupInfo(group, queue, lag, 0, 0, [], f"{queue}.{group}.dead-letter", None, GroupConfig())
 
     async def delete_group(self, queue: str, group: str) -> None:
         """Delete a group."""

@@ -247,6 +247,7 @@ class RabbitmqSource:
             async def tell() -> None:
                 for tag in tags:
                     await channel.basic_ack(tag, multiple=tag == upto, wait=False)
+                await channel.flow(True)  # RabbitMQ answers when it has them
 
             try:
                 await lived(channel, tell())

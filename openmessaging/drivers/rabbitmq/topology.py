@@ -99,16 +99,15 @@ class Topology:
 
         await self._link.call(f"queue {name}", make)
 
-    async def delete(self, name: str, count: int, groups: Sequence[str]) -> None:
-        """Delete a queue and the native queues of its `groups`."""
+    async def delete(self, name: str, count: int) -> None:
+        """Delete a queue; the native queues of groups stay."""
         exchange = NAMES.native(name)
 
         async def drop(channel: Channel) -> None:
             await channel.exchange_delete(exchange)
             await channel.exchange_delete(exchange + _EARLIEST)
             for queue in self.queues(name, count):
-                for native in (queue, *(native_group(queue, group) for group in groups)):
-                    await channel.queue_delete(native)
+                await channel.queue_delete(queue)
 
         await self._link.call(f"queue {name}", drop)
 

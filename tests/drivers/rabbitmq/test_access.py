@@ -279,9 +279,13 @@ def test_queues_are_made_described_purged_and_deleted(rabbit: Rabbitmq, queue: s
             assert (await manager.describe_queue(queue)).messages == 2
             assert await manager.purge_queue(queue) == 2
             with pytest.raises(oms.OMSDestinationException):
-                await manager.describe_group(queue, "g")
-            async with access_point.create_pull_consumer(queue, group="g"):
-                assert (await manager.describe_group(queue, "g")).lag == 0
+                await manager.delete_group(queue, "g")
+            for refused in (manager.describe_group(queue, "g"), manager.list_queues()):
+                with pytest.raises(oms.OMSUnsupportException):
+                    await refused
+            with pytest.raises(oms.OMSRuntimeException) as wrong:
+                await manager.create_queue(queue + "3", 0)
+            assert wrong.value.code == 1418
             await manager.delete_queue(queue)
             with pytest.raises(oms.OMSDestinationException):
                 await manager.describe_queue(queue)
@@ -307,9 +311,11 @@ def test_errors_have_the_standard_s_codes(rabbit: Rabbitmq, queue: str) -> None:
             for headers in ({"delay_time": 1000}, {"priority": 9}):
                 with pytest.raises(oms.OMSUnsupportException):
                     await producer.send(producer.create_message(queue, b"x", **headers))
-            with pytest.raises(oms.OMSUnsupportException):
-                async with access_point.create_pull_consumer(queue, group="g", order="key"):
-                    pass
+            for wrong in ({"order": "key"}, {"start": "ts:5"}, {"start": "somewhere"}):
+                with pytest.raises(oms.OMSRuntimeException) as caught:
+                    async with access_point.create_pull_consumer(queue, group="g", **wrong):
+                        pass
+                assert caught.value.code in (1400, 1418)
 
     run(go())
 
