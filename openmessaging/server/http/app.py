@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Coroutine, Iterable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from openmessaging.server.config import Config
 from openmessaging.server.health import Health
 from openmessaging.server.http.attended import Attended
-from openmessaging.server.http.callbacks.manager import Callbacks, callbacks_of
 from openmessaging.server.http.coding import AT_ONCE, MIN_BYTES, chosen, encoded
 from openmessaging.server.http.origins import Origins
 from openmessaging.server.http.problem import problem
@@ -24,6 +23,9 @@ from openmessaging.server.security import Identity, Security
 from openmessaging.server.served import Driver
 from openmessaging.server.server import Server
 from openmessaging.server.watch import Watch
+
+if TYPE_CHECKING:
+    from openmessaging.server.http.callbacks.manager import Callbacks
 
 T = TypeVar("T")
 
@@ -95,7 +97,10 @@ class Application:
 
     async def start(self) -> None:
         """Take up what was under way when the server stopped."""
-        self.callbacks = await callbacks_of(self.node)
+        if self.node.config.callbacks.hosts:
+            from openmessaging.server.http.callbacks.manager import callbacks_of  # an HTTP client, which few need
+
+            self.callbacks = await callbacks_of(self.node)
 
     async def respond(self, request: Request) -> Response:
         """The answer to a request; errors become answers too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
@@ -23,7 +23,10 @@ from openmessaging.server.http.names import Namespace, queue_of
 from openmessaging.server.http.request import Request, Response
 from openmessaging.server.http.streams import EVENT_STREAM, KEEP_ALIVE, QUIET, converse, event, event_stream
 from openmessaging.server.http.table import Route, SocketRoute, converted
-from openmessaging.server.http.websocket import WebSocket
+
+if TYPE_CHECKING:
+    from openmessaging.server.http.websocket import WebSocket
+
 
 READ = 16
 """Messages of a partition that are read at once."""

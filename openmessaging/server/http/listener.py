@@ -11,11 +11,8 @@ from typing import Any, Protocol
 from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.server.config import Config
 from openmessaging.server.http.app import Application, Serving, create
-from openmessaging.server.http.callbacks.manager import rules_of
 from openmessaging.server.http.http1 import Http1
-from openmessaging.server.http.http2 import Http2
 from openmessaging.server.http.request import Request
-from openmessaging.server.http.websocket import WebSocket
 from openmessaging.server.security.identity import peer_of
 
 _SWEEP = 1.0
@@ -95,6 +92,8 @@ class HttpListener:
 
     def speak_http2(self, client: Client, transport: asyncio.Transport, data: bytes) -> None:
         """Go on with a client in HTTP/2; `data` is what it sent."""
+        from openmessaging.server.http.http2 import Http2  # as with WebSockets
+
         following = Http2(self, transport)
         self._hand_over(client, following)
         transport.set_protocol(following)
@@ -102,6 +101,8 @@ class HttpListener:
 
     def speak_websocket(self, client: Client, transport: asyncio.Transport, request: Request, rest: bytes) -> None:
         """Go on with a client by WebSocket; `rest` is what it sent after its request."""
+        from openmessaging.server.http.websocket import WebSocket  # few need it at once: a server is there sooner
+
         following = WebSocket(self, transport, request)
         self._hand_over(client, following)
         transport.set_protocol(following)
@@ -141,6 +142,8 @@ class HttpListener:
 
 def check(config: Config) -> None:
     """Find what `start` would refuse. Raises OMSRuntimeException 1418."""
+    from openmessaging.server.http.callbacks.manager import rules_of
+
     rules_of(config.callbacks)
 
 

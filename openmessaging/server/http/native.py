@@ -5,7 +5,7 @@ Who asks is told in HELLO, as on any connection of the native protocol; so no ro
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
@@ -14,9 +14,12 @@ from openmessaging.model.errors import error
 from openmessaging.server.connection import Connection
 from openmessaging.server.http.request import Request, Response
 from openmessaging.server.http.table import Route, SocketRoute
-from openmessaging.server.http.websocket import WebSocket
 from openmessaging.server.sessions import MAX_WAIT, Session
 from openmessaging.transport.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from openmessaging.server.http.websocket import WebSocket
+
 
 MAX_UP_BYTES = 1 << 20
 """Of the body of one request."""

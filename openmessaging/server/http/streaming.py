@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -34,7 +34,10 @@ from openmessaging.server.http.problem import Problem, problem_of
 from openmessaging.server.http.request import Request, Response
 from openmessaging.server.http.streams import EVENT_STREAM, KEEP_ALIVE, QUIET, converse, event, event_stream
 from openmessaging.server.http.table import Route, SocketRoute, converted
-from openmessaging.server.http.websocket import WebSocket
+
+if TYPE_CHECKING:
+    from openmessaging.server.http.websocket import WebSocket
+
 
 READ = 64
 """Messages that are fetched at once."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openmessaging.server.http.request import Response
-from openmessaging.server.http.websocket import WebSocket
+
+if TYPE_CHECKING:
+    from openmessaging.server.http.websocket import WebSocket
 
 EVENT_STREAM = "text/event-stream"
 KEEP_ALIVE = b":\n\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -188,3 +190,10 @@ def test_rights_count_on_every_resource(tmp_path: Path) -> None:
             assert (answer.status_code, answer.json()["code"]) == (403, 1403), (method, path, answer.text)
         assert httpx.get(f"{node.http}/v1/queues").status_code == 401
         assert httpx.get(f"{node.http}/v1/openapi.json").status_code == 200
+
+
+def test_what_few_need_at_once_is_imported_when_it_is_needed() -> None:
+    """A server is ready sooner without it."""
+    program = "import sys, openmessaging.server.http.routes, openmessaging.server.http.listener; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert {"h2", "wsproto", "httpcore"}.isdisjoint(loaded)
