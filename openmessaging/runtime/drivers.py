@@ -23,6 +23,7 @@ BUILT_IN = {
     "redis": "openmessaging.drivers.redis.factory:driver",
     "mqtt": "openmessaging.drivers.mqtt.factory:driver",
     "nats": "openmessaging.drivers.nats:driver",
+    "rocketmq": "openmessaging.drivers.rocketmq:driver",
     "rabbitmq": "openmessaging.drivers.rabbitmq:driver",
     "pulsar": "openmessaging.drivers.pulsar:driver",
     "kafka": "openmessaging.drivers.kafka:driver",
