@@ -51,6 +51,8 @@ TESTED_WITH = {
     "drivers/nats/groups.py": "drivers/nats/test_source.py",
     "drivers/nats/puller.py": "drivers/nats/test_source.py",
     "drivers/nats/streams.py": "drivers/nats/test_driver.py",
+    "drivers/rocketmq/proxy.py": "drivers/rocketmq/test_driver.py",
+    "drivers/rocketmq/topics.py": "drivers/rocketmq/test_driver.py",
     "drivers/rabbitmq/failures.py": "drivers/rabbitmq/test_publisher.py",
     "drivers/turns.py": "drivers/embedded/test_sender.py",
     "testing/servers/artemis.py": "testing/servers/test_systems.py",
