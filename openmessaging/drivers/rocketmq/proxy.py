@@ -65,7 +65,7 @@ class Proxy:
         self.types: Any = definition_pb2
         self.calls: Any = service_pb2
         self._channel = channel
-        self._stub: Any = service_pb2_grpc.MessagingServiceStub(channel)  # type: ignore[no-untyped-call] # generated
+        self._stub: Any = service_pb2_grpc.MessagingServiceStub(channel)
         address = self.types.Address(host=host, port=port)
         self.endpoints = self.types.Endpoints(scheme=self.types.AddressScheme.IPv4, addresses=[address])
 
