@@ -49,7 +49,7 @@ def test_a_driver_of_another_package_is_found() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("unheard", "Installed are: broken, closed, elsewhere, embedded, http, https, memory"),
+        ("unheard", "Installed are: broken, closed, elsewhere, embedded, http, https, kafka, memory"),
         ("broken", "cannot be loaded"),
         ("closed", "nobody listens"),
     ],
