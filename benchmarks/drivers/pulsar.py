@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ SERVER = Pulsar
 class Bare:
     def __init__(self, server: Pulsar) -> None:
         quiet = pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull)
+        self._web_port = server.web_port
         self._client = pulsar.Client(f"pulsar://127.0.0.1:{server.port}", logger=quiet)
 
     async def open(self, queue: str) -> None:
@@ -26,6 +28,11 @@ class Bare:
         self._consumer = self._client.subscribe(
             queue, "bench", consumer_type=pulsar.ConsumerType.Shared, receiver_queue_size=200
         )
+        # Queues of ours store once what a client sends again: so does this one.
+        url = f"http://127.0.0.1:{self._web_port}/admin/v2/persistent/public/default/{queue}/deduplicationEnabled"
+        headers = {"Content-Type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(url, b"true", headers, method="POST")):
+            pass
         self._producer = self._client.create_producer(
             queue,
             batching_enabled=True,

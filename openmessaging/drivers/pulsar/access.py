@@ -35,7 +35,7 @@ from openmessaging.model.spi import (
 
 _ROOM = 64 << 10
 """Left of the largest message for its fields."""
-_PREFETCH = 200
+_PREFETCH = 50
 """Messages that a consumer's client asks for before they are wanted; nobody else has them meanwhile."""
 
 
@@ -52,14 +52,15 @@ class PulsarDriver(PartialDriver):
             Capability.SEEK,
             Capability.BROWSE,
             Capability.BROADCAST,
-            Capability.DELAY,
             Capability.ADMIN,
         }
     )
     max_body_bytes = (5 << 20) - _ROOM
 
-    def __init__(self, link: Link, default_partitions: int, durability: Durability) -> None:
+    def __init__(self, link: Link, default_partitions: int, durability: Durability, delays: bool) -> None:
         super().__init__()
+        if delays:
+            self.capabilities |= {Capability.DELAY}
         self._link = link
         self._topics = Topics(link, default_partitions)
         self._sender = Sender(link, self._topics, durability)
@@ -97,6 +98,7 @@ class PulsarDriver(PartialDriver):
             consumer_type=pulsar.ConsumerType.KeyShared if by_key else pulsar.ConsumerType.Shared,
             receiver_queue_size=_PREFETCH,
             negative_ack_redelivery_delay_ms=1,
+            batch_index_ack_enabled=True,
             initial_position=pulsar.InitialPosition.Earliest,
         )
 
@@ -126,11 +128,19 @@ class PulsarDriver(PartialDriver):
         topic = await self._topic(destination, partition)
         return await self._reading.read(destination, topic, partition, offset, max_messages, wait)
 
+    async def read_before(self, destination: str, partition: int, offset: int) -> Delivery | None:
+        """The message before an offset."""
+        topic = await self._topic(destination, partition)
+        inside = await self._link.admin("GET", f"{self._topics.admin(destination, partition)}/internalStats")
+        return await self._reading.read_before(destination, topic, partition, offset, _entries(inside))
+
     async def find_time(self, destination: str, partition: int, timestamp_ms: int) -> int:
         """The first offset stored at or after a time."""
         topic = await self._topic(destination, partition)
         found = await self._reading.find_time(topic, timestamp_ms)
-        return await self._reading.last(topic) if found is None else found
+        if found is not None:
+            return found
+        return _ends(await self._link.admin("GET", f"{self._topics.admin(destination, partition)}/internalStats"))[1]
 
     async def _topic(self, queue: str, partition: int) -> str:
         topics = await self._topics.names(queue)
@@ -222,6 +232,14 @@ class PulsarDriver(PartialDriver):
         await self._groups.delete(queue, group)
 
 
+def _entries(inside: dict[str, Any]) -> list[tuple[int, int]]:
+    """Ledgers of a topic that hold something, each with the number of its entries."""
+    ledger, _, entry = inside["lastConfirmedEntry"].partition(":")
+    held = {each["ledgerId"]: each["entries"] for each in inside["ledgers"]}
+    held[int(ledger)] = max(held.get(int(ledger), 0), int(entry) + 1)  # the one that is written says 0
+    return sorted((number, entries) for number, entries in held.items() if entries)
+
+
 def _ends(inside: dict[str, Any]) -> tuple[int, int]:
     """First and next offset of a topic."""
     ledger, _, entry = inside["lastConfirmedEntry"].partition(":")
@@ -231,7 +249,7 @@ def _ends(inside: dict[str, Any]) -> tuple[int, int]:
     return (min(first or 0, following), following)
 
 
-async def open_driver(address: Address, default_partitions: int, durability: Durability) -> PulsarDriver:
+async def open_driver(address: Address, default_partitions: int, durability: Durability, delays: bool) -> PulsarDriver:
     """Connect once, and look whether somebody answers. Raises OMSRuntimeException 10000, 1401."""
     link = Link(address)
     try:
@@ -243,4 +261,4 @@ async def open_driver(address: Address, default_partitions: int, durability: Dur
             raise
         step = "Check the URL and the attribute admin, and that the brokers run"
         raise error(10000, f"pulsar://{address.brokers}: {failure.reason}", next_step=step) from failure
-    return PulsarDriver(link, default_partitions, durability)
+    return PulsarDriver(link, default_partitions, durability, delays)

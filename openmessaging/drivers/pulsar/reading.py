@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pulsar
 
 from openmessaging.drivers.mapping import packed
 from openmessaging.drivers.pulsar.link import Link
-from openmessaging.drivers.pulsar.records import from_message, offset_of, place_of
+from openmessaging.drivers.pulsar.records import PLACE_BITS, from_message, offset_at, offset_of, place_of
 from openmessaging.model.message import Record
 from openmessaging.model.spi import Delivery
 
@@ -32,7 +33,7 @@ class Reading:
         """Messages from an offset; waits for one at the end."""
         reader = self._readers.pop((topic, offset), None) or await self._open(topic, offset)
         messages = await self._link.call(_take, reader, offset, maximum, wait)
-        records = [from_message(each) for each in messages]
+        records = [from_message(each, each.message_id()) for each in messages]
         following = offset if not messages else (offset_of(messages[-1].message_id()) or 0) + 1
         await self._keep((topic, following), reader)
         return _runs(queue, partition, records)
@@ -52,6 +53,32 @@ class Reading:
         if old is not None:
             await self._link.call(old.close)
 
+    async def read_before(
+        self, queue: str, topic: str, partition: int, offset: int, entries: Sequence[tuple[int, int]]
+    ) -> Delivery | None:
+        """The message before an offset; `entries`: ledgers and how many each has."""
+        ledger, entry, place = place_of(offset)
+        before = (ledger, entry if place else entry - 1)
+        for number, held in reversed(entries):
+            last = min(held - 1, before[1]) if number == ledger else held - 1
+            if number > ledger or last < 0:
+                continue
+            start = offset_at(number, last) or 0
+            records = [from_message(each, each.message_id()) for each in await self._entry(topic, start)]
+            records = [record for record in records if (record.headers or {}).get("offset", 0) < offset]
+            if records:
+                return _runs(queue, partition, records)[-1]
+        return None
+
+    async def _entry(self, topic: str, start: int) -> list[Any]:
+        """The messages of an entry."""
+        reader = await self._open(topic, start)
+        try:
+            messages = await self._link.call(_take, reader, start, 1 << PLACE_BITS, 0.0)
+        finally:
+            await self._link.call(reader.close)
+        return [each for each in messages if place_of(offset_of(each.message_id()) or 0)[:2] == place_of(start)[:2]]
+
     async def find_time(self, topic: str, timestamp_ms: int) -> int | None:
         """The first offset stored at or after a time; None when there is none."""
         reader = await self._open(topic, 0)
@@ -64,23 +91,6 @@ class Reading:
             return None
         finally:
             await self._link.call(reader.close)
-
-    async def last(self, topic: str) -> int:
-        """The offset behind the newest message."""
-        reader = await self._open(topic, 0)
-        try:
-            if not await self._link.call(reader.has_message_available):
-                return 0
-        finally:
-            await self._link.call(reader.close)
-        latest = await self._link.call(
-            self._link.client.create_reader, topic, pulsar.MessageId.latest, start_message_id_inclusive=True
-        )
-        try:
-            message = await self._link.call(latest.read_next, 5_000)
-            return (offset_of(message.message_id()) or 0) + 1
-        finally:
-            await self._link.call(latest.close)
 
     async def drop(self, topics: list[str]) -> None:
         """Let go of the readers of topics that are no more."""

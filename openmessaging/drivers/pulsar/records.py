@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from openmessaging.drivers.mapping import from_fields, to_fields
+from openmessaging.drivers.mapping import PREFIX, from_fields, to_fields
 from openmessaging.model.message import Record
 from openmessaging.model.timing import due_ms
 
 ENTRY_BITS, PLACE_BITS, LEDGER_BITS = 20, 11, 32
 _OFFSET_BITS = ENTRY_BITS + PLACE_BITS
+
+
+_BORN, _ID, _HOST = f"{PREFIX}bornTimestamp", f"{PREFIX}messageId", f"{PREFIX}bornHost"
+_USUAL = {_BORN, _ID, _HOST}
+"""What every message of ours has, and most have nothing else."""
 
 
 def to_message(record: Record) -> dict[str, Any]:
@@ -27,14 +32,18 @@ def to_message(record: Record) -> dict[str, Any]:
     return message
 
 
-def from_message(message: Any) -> Record:
+def from_message(message: Any, message_id: Any) -> Record:
     """The message of one that was received, with its place in its own headers."""
-    key = message.partition_key()
-    record = from_fields(message.data(), key or None, message.properties().items())
+    key = message.partition_key() or None
+    fields = message.properties()
     headers: dict[str, Any] = {"storeTimestamp": message.publish_timestamp()}
-    offset = offset_of(message.message_id())
+    offset = offset_of(message_id)
     if offset is not None:
         headers["offset"] = offset
+    if fields.keys() == _USUAL and fields[_BORN].isdecimal():
+        headers |= {"messageId": fields[_ID], "bornTimestamp": int(fields[_BORN]), "bornHost": fields[_HOST]}
+        return Record(message.data(), key, None, headers)
+    record = from_fields(message.data(), key, fields.items())
     if record.headers is None:
         born = message.event_timestamp()
         if born:

@@ -52,13 +52,12 @@ class PulsarSource:
         """What is to be done at the end, for a group of this consumer's own."""
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="oms-pulsar-consumer")
-        self._settler = ThreadPoolExecutor(1, thread_name_prefix="oms-pulsar-settler")
         self._ready: deque[Received] = deque()
         self._behind: dict[str, deque[Received]] = {}
         """Keys of which a message is out, and the messages that wait for it."""
         self._waiting = 0
         self._sleeping: set[asyncio.TimerHandle] = set()
-        self._taking: asyncio.Future[list[Any]] | None = None
+        self._taking: asyncio.Future[Any] | None = None
         self._woken = asyncio.Event()
         self._failure: OMSRuntimeException | None = None
         self._closed = False
@@ -70,6 +69,8 @@ class PulsarSource:
             if self._failure is not None:
                 failure, self._failure = self._failure, None
                 raise failure
+            if not self._ready and self._taking is None and self._waiting < _FULL:
+                self._drain()
             if self._ready:
                 return [self._ready.popleft() for _ in range(min(maximum, len(self._ready)))]
             if self._taking is None and self._waiting < _FULL:
@@ -87,18 +88,26 @@ class PulsarSource:
                     return []
         return []
 
-    def _take(self) -> list[Any]:
-        """In the thread: what is there, or comes within a slice."""
-        messages: list[Any] = []
+    def _take(self) -> Any:
+        """In the thread: a message that comes within a slice. Only one: a thread that goes on would wait for the
+        interpreter's lock, which the loop has, after each."""
         try:
-            messages.append(self._consumer.receive(_SLICE_MS))
-            while len(messages) < _TAKEN:
-                messages.append(self._consumer.receive(0))
+            return self._consumer.receive(_SLICE_MS)
+        except pulsar.Timeout:
+            return None
+
+    def _drain(self) -> None:
+        """Messages that the client has already."""
+        now_ms = time.time_ns() // 1_000_000
+        try:
+            for _ in range(_TAKEN):
+                self._arrived(self._consumer.receive(0), now_ms)
         except pulsar.Timeout:
             pass
-        return messages
+        except pulsar.PulsarException as failure:
+            self._failure = translated(failure)
 
-    def _taken(self, taking: asyncio.Future[list[Any]]) -> None:
+    def _taken(self, taking: asyncio.Future[Any]) -> None:
         self._taking = None
         self._woken.set()
         if taking.cancelled() or self._closed:
@@ -108,13 +117,14 @@ class PulsarSource:
         if failure is not None:
             self._failure = translated(failure)
             return
-        now_ms = time.time_ns() // 1_000_000
-        for message in taking.result():
-            self._arrived(message, now_ms)
+        message = taking.result()
+        if message is not None:
+            self._arrived(message, time.time_ns() // 1_000_000)
+            self._drain()
 
     def _arrived(self, message: Any, now_ms: int) -> None:
-        record = from_message(message)
         message_id = message.message_id()
+        record = from_message(message, message_id)
         held = _Held(message_id, record.message_key)
         partition = max(message_id.partition(), 0)
         received = Received(record, held, message.redelivery_count() + 1, partition)
@@ -141,20 +151,14 @@ class PulsarSource:
 
     async def acknowledge(self, messages: Sequence[Received]) -> None:
         """They are done, as far as the client's promise to tell the brokers goes."""
-        ids = [each.receipt.message_id for each in messages]
-        await self._loop.run_in_executor(self._settler, self._settle, ids)
-        for each in messages:
-            self._next_of(each.receipt.key)
-
-    def _settle(self, ids: Sequence[Any]) -> None:
-        """In a thread: an acknowledgement is gathered by the client, and told within a tenth of a second."""
-        for message_id in ids:
+        for each in messages:  # the client gathers them, and tells the brokers within a tenth of a second
             try:
-                self._consumer.acknowledge(message_id)
+                self._consumer.acknowledge(each.receipt.message_id)
             except pulsar.AlreadyClosed:
                 return  # the brokers give to others what they have not heard of
             except pulsar.PulsarException as failure:
                 raise translated(failure) from failure
+            self._next_of(each.receipt.key)
 
     def _next_of(self, key: str | None) -> None:
         """The next message of a key, after one is done."""
@@ -213,10 +217,9 @@ class PulsarSource:
             if self._leave is not None:
                 await self._leave()
             else:
-                await self._loop.run_in_executor(self._settler, self._hang_up)
+                await self._loop.run_in_executor(self._thread, self._hang_up)
         finally:
             self._thread.shutdown(wait=False)
-            self._settler.shutdown(wait=False)
 
     def _hang_up(self) -> None:
         try:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from openmessaging.drivers.naming import Naming
 from openmessaging.drivers.pulsar.link import Link
 from openmessaging.model.destination import DEFAULT_NAMESPACE, split_name
-from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.errors import OMSRuntimeException, error, unsupported
 
 NAMING = Naming(".")
 WEEK = 7 * 24 * 60
@@ -85,11 +85,10 @@ class Topics:
 
     async def configure(self, queue: str, config: dict[str, Any]) -> None:
         """Set how long it keeps what every group has settled; and that what a producer sends again, because a
-        connection broke, is stored once. Raises 1418 for another setting."""
+        connection broke, is stored once. Raises OMSUnsupportException for another setting."""
         unknown = set(config) - {"retention_age", "retention"}
         if unknown:
-            step = "A queue of Pulsar keeps by age: retention_age"
-            raise error(1418, f"a queue of Pulsar has no {sorted(unknown)[0]}", next_step=step, field="config")
+            raise unsupported(sorted(unknown)[0], next_step="A queue of Pulsar keeps by age: retention_age")
         age = config.get("retention_age")
         minutes = WEEK if age is None else max(round(age / 60), 1)
         forever = age is None and config.get("retention") == "keep"

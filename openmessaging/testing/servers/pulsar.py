@@ -25,6 +25,7 @@ dbStorage_rocksDB_blockCacheSize=8388608
 numIOThreads=2
 numHttpServerThreads=4
 delayedDeliveryTickTimeMillis=100
+acknowledgmentAtBatchIndexLevelEnabled=true
 """
 """What differs from the settings that come with it; the last one counts."""
 WEB_ABOVE = 8080 - 6650

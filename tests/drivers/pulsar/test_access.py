@@ -134,7 +134,7 @@ def test_keys_keep_their_order(pulsar_server: Server, queue: str) -> None:
 
 
 async def delaying(server: Server, queue: str) -> None:
-    async with connect(server) as access_point:
+    async with connect(server, delay=True) as access_point:
         producer, consumer = access_point.create_producer(), access_point.create_pull_consumer(queue, group="g")
         async with producer, consumer:
             begun = time.time()
@@ -196,6 +196,14 @@ async def seeking(server: Server, queue: str) -> None:
         stream = [message async for message in manager.browse(queue)]
         assert [int(message.data) for message in stream] == list(range(10))
         assert [message.offset for message in stream] == [result.offset for result in results]
+        driver, name = await access_point.get_driver(), f"default://{queue}"
+        before = [await driver.read_before(name, 0, result.offset) for result in results]
+        assert before[0] is None
+        assert [each.base_offset for each in before[1:] if each] == [result.offset for result in results[:-1]]
+        last = await driver.read_before(name, 0, results[-1].offset + (1 << 40))
+        assert last is not None
+        assert last.base_offset == results[-1].offset
+        assert await driver.find_time(name, 0, int(time.time() * 1000) + 60_000) > results[-1].offset
         group = await manager.describe_group(queue, "g")
         assert group.config.invisible_time == 30.0
         await manager.delete_group(queue, "g")
@@ -225,7 +233,6 @@ async def managing(server: Server, queue: str) -> None:
             1405: manager.create_queue("nospace://q"),
             1406: manager.create_queue(queue),
             1407: manager.create_namespace(namespace),
-            1418: manager.create_queue("table", compact=True),
         }
         for code, call in wrong.items():
             with pytest.raises(OMSRuntimeException) as caught:
