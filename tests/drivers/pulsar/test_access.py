@@ -13,6 +13,8 @@ from openmessaging.model.spi import Durability
 from openmessaging.testing.servers import Server
 from tests.drivers.pulsar.conftest import SYNCED
 
+pytestmark = pytest.mark.timeout(300)  # the first one starts the server
+
 PROPERTIES: dict[str, Any] = {
     "s": "größe",
     "i": 1 << 60,

@@ -16,6 +16,7 @@ from tests.drivers.pulsar.conftest import SYNCED
 from tests.drivers.pulsar.test_access import connect
 from tests.firewall import Between
 
+pytestmark = pytest.mark.timeout(400)  # the first one starts the server
 MESSAGES = 1_200
 
 
@@ -91,7 +92,6 @@ async def suffering(queue: str) -> None:
     assert sorted(stored) == list(range(MESSAGES)), "something was stored twice, or not at all"
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.usefixtures("pulsar_server")  # which says whether there can be one
 def test_connections_that_break_and_a_server_that_is_killed(queue: str) -> None:
     asyncio.run(suffering(queue))

@@ -4,9 +4,12 @@ import asyncio
 import os
 
 import pulsar
+import pytest
 
 from openmessaging.testing.servers import Server
 from tests.drivers.pulsar.test_access import connect, taken
+
+pytestmark = pytest.mark.timeout(300)  # the first one starts the server
 
 
 def client(server: Server) -> pulsar.Client:
