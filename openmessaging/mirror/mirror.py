@@ -18,6 +18,7 @@ from openmessaging.mirror.taking import after, base_of, begin_at, taken
 from openmessaging.mirror.writing import PATIENCE, SKEW_MS, Writer
 from openmessaging.model.destination import DEFAULT_NAMESPACE, check_name, split_name
 from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.lacking import lacking
 from openmessaging.model.spi import Capability, Delivery, Driver, GroupConfig, QueueInfo, SubscriptionSpec
 from openmessaging.model.unique import ProducerEpoch
 
@@ -68,12 +69,15 @@ class Mirror:
         self._follow = follow
 
     async def plan(self, queues: Iterable[str] = ()) -> Plan:
-        """What there is to do, and what the target cannot represent. No queue named: all of the source's namespace,
-        but for dead letters of the mirror's own.
+        """What there is to do, and what the target cannot represent. No queue named: all of the source's namespace.
 
-        Raises OMSDestinationException 1404 for a queue that is not there.
+        Raises OMSDestinationException 1404 for a queue that is not there, OMSUnsupportException where a system's queues
+        cannot be looked at: MQTT drops what nobody listens to, and nothing could be said of it.
         """
         source, target = await self._from.get_driver(), await self._to.get_driver()
+        for driver in (source, target):
+            if Capability.ADMIN not in driver.capabilities:
+                raise lacking(Capability.ADMIN, "mirror")
         names = [self._from.full(queue) for queue in queues]
         names = names or sorted(await source.list_queues(self._from.namespace))
         return Plan([await step_of(source, target, queue) for queue in names], general_losses(source, target))

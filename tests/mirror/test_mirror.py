@@ -264,3 +264,14 @@ def test_times_come_along() -> None:
                     assert message.get_header("expireTime") > message.get_header("bornTimestamp")
 
         asyncio.run(run())
+
+
+def test_a_system_whose_queues_cannot_be_looked_at() -> None:
+    async def run() -> None:
+        async with access_point("oms:memory:seen") as source, access_point("oms:memory:unseen") as target:
+            await target.get_driver()
+            hide(target, Capability.ADMIN)
+            with pytest.raises(OMSUnsupportException, match="mirror"):
+                await Mirror(source, target, name="m", state=Path("state.json")).plan()
+
+    asyncio.run(run())
