@@ -218,6 +218,11 @@ class Kit:
         """Capabilities declared by the implementation, emulations included."""
         return frozenset(self.facts["capabilities"]) | frozenset(self.facts.get("emulated", ()))
 
+    def need_namespaces(self) -> None:
+        """Raises Skip where namespaces are not made and deleted, so that none can be missing."""
+        if "namespaces" not in self.declared:
+            raise Skip("namespaces come into being by themselves here, or there is one only")
+
     def queue(self, label: str = "q") -> str:
         """The name of a queue of this case."""
         return f"{self._prefix}-{label}"

@@ -48,6 +48,7 @@ p.lead{color:var(--soft);margin:.35rem 0 2rem;max-width:44rem}
 .counts b{font-variant-numeric:tabular-nums}
 .pass{color:var(--pass)}.emulated{color:var(--emulated)}.undeclared{color:var(--undeclared)}
 .unsupported{color:var(--unsupported)}.skipped{color:var(--skipped)}.fail{color:var(--fail)}
+.counts .skipped{color:var(--soft)}
 i.pass{background:var(--pass)}i.emulated{background:var(--emulated)}i.undeclared{background:var(--undeclared)}
 i.unsupported{background:var(--unsupported)}i.skipped{background:var(--skipped)}i.fail{background:var(--fail)}
 .wide{overflow-x:auto}

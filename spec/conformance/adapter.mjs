@@ -11,7 +11,7 @@ const { hostname, port } = new URL(process.argv.at(-1).replace(/^oms:/, ""));
 const BASE = `http://${hostname}:${port}/v1`;
 const CAPABILITIES = [
   "admin", "seek", "dead-letter", "redrive", "delay", "expiry", "priority", "filter", "routing", "key-order",
-  "lease", "extend-lease", "nack-delay", "atomic-batch", "peek", "namespaces", "cancel", "lifecycle", "metadata",
+  "lease", "extend-lease", "nack-delay", "atomic-batch", "peek", "namespaces", "listing", "cancel", "lifecycle", "metadata",
 ];
 const MAX_BODY = 4 * 1024 * 1024; // a request of JSON may have 8 MiB, with the body in base64
 

@@ -17,7 +17,7 @@ from openmessaging.runtime.aio.access_point import connect
 
 FACES = (
     *("access-points", "lifecycle", "message-factory", "one-way", "async", "compression", "cancel"),
-    *("push", "streaming", "interceptors", "request-reply", "namespaces", "metadata"),
+    *("push", "streaming", "interceptors", "metadata"),
 )
 """What this library offers itself, whatever system stands behind it."""
 _UPPER = re.compile(r"[A-Z]")
@@ -86,12 +86,19 @@ class Core:
         named = {} if namespace is None else {"namespace": namespace}
         point = connect(url or self._url, {**self._attributes, **(attributes or {})}, **named)
         await point.startup()
-        return {"point": self.keep("point", point), **self._facts(point)}
+        return {"point": self.keep("point", point), **await self._facts(point)}
 
-    def _facts(self, point: Any) -> dict[str, Any]:
+    async def _facts(self, point: Any) -> dict[str, Any]:
         emulated = sorted(str(each) for each in getattr(point, "emulated", ()))
+        found = {*map(str, point.capabilities), *FACES} - set(emulated)
+        if "mailbox" in found or {"admin", "browse"} <= found:  # else a library's mailboxes have nothing to stand on
+            found.add("request-reply")
+        if await _answers(point.resource_manager().delete_namespace("conformance-no-such-namespace"), 1405):
+            found.add("namespaces")
+        if await _answers(point.resource_manager().list_groups("conformance-no-such-queue"), 1404):
+            found.add("listing")
         return {
-            "capabilities": sorted({*map(str, point.capabilities), *FACES} - set(emulated)),
+            "capabilities": sorted(found),
             "emulated": emulated,
             "maxBodyBytes": point.max_body_bytes,
             "version": point.version,
@@ -124,6 +131,15 @@ class Core:
     async def do_queue_meta_data(self, service: str, queue: str) -> list[dict[str, Any]]:
         """A queue's partitions with their offsets."""
         return [as_json(each) for each in await self.get(service).get_extension().get_queue_meta_data(queue)]
+
+
+async def _answers(call: Awaitable[Any], code: int) -> bool:
+    """Whether a call is there: no driver says so of each, but one that has it refuses what is missing by its code."""
+    try:
+        await call
+    except OMSRuntimeException as refusal:
+        return refusal.code == code
+    return True
 
 
 def as_message(document: dict[str, Any]) -> Message:

@@ -34,7 +34,7 @@ async def beside_group(kit: Kit) -> None:
     equal(((await group.one()).text, (await caster.one()).text), ("both", "both"), "bodies")
 
 
-@case("broadcast.ends", RULE, CAN, "admin")
+@case("broadcast.ends", RULE, CAN, "admin", "listing")
 async def ends(kit: Kit) -> None:
     """What belongs to a broadcast consumer ends with it."""
     queue = await kit.create(kit.queue())

@@ -186,9 +186,9 @@ async def slow_listener(kit: Kit) -> None:
     queue = kit.queue()
     producer = await kit.producer()
     push = await kit.push(queue, {"hold": True}, group=kit.group("slow"))
+    quick = await kit.pull(queue, kit.group("quick"))
     await producer.send_many([message(queue, str(n)) for n in range(50)])
     await push.messages(1)
-    quick = await kit.pull(queue, kit.group("quick"))
     equal(len(await quick.take(50)), 50, "messages of the quick group")
     await kit.call("letGo", listener=push.listener)
 

@@ -128,7 +128,7 @@ async def lag(kit: Kit) -> None:
     equal(found["lag"], 3, "lag")
 
 
-@case("groups.list", "features: groups", "admin")
+@case("groups.list", "features: groups", "admin", "listing")
 async def list_groups(kit: Kit) -> None:
     """The groups of a queue are listed, and a deleted one is not there any more."""
     queue = await kit.create(kit.queue())

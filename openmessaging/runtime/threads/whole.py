@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from openmessaging.model.batch import attributes_of
-from openmessaging.model.errors import error
+from openmessaging.model.errors import unsupported
 from openmessaging.model.message import Message
 from openmessaging.model.spi import Capability, OutgoingBatch
 from openmessaging.model.transaction import Settlement
@@ -26,7 +26,7 @@ def send_whole(
 ) -> SendResults:
     """Store messages, as checked, and give them the provider's values; with `settlements` as one commit.
 
-    Raises what `Producer.send` raises; OMSRuntimeException 1418 where the list needs several batches and the driver
+    Raises what `Producer.send` raises; OMSUnsupportException where the list needs several batches and the driver
     cannot store them as one.
     """
     batches: list[OutgoingBatch] = []
@@ -58,7 +58,7 @@ def send_whole(
                 places.append((origin, range(len(members)) if whole else members))
     if settlements is None and len(batches) > 1 and Capability.ATOMIC_BATCH not in driver.capabilities:
         step = "Send one list per queue and partition"
-        raise error(1418, "this system cannot store a list over several partitions or queues whole", next_step=step)
+        raise unsupported("a list over several partitions or queues, which has to be stored whole,", next_step=step)
     if settlements is None:
         placements = call_within(timeout, driver.send, batches)
     else:
