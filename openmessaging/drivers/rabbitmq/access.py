@@ -158,10 +158,7 @@ class RabbitmqDriver(PartialDriver):
     # ---- queues and groups -----------------------------------------------------------------------------------------
 
     async def create_queue(self, name: str, partitions: int, config: dict[str, Any]) -> None:
-        """Make a queue. Raises 1406 when it is there, 1418 for less than one partition; OMSUnsupportException for
-        settings beyond the defaults."""
-        if partitions < 1:
-            raise error(1418, f"{partitions} partitions", next_step="A queue has at least one", field="partitions")
+        """Make a queue. Raises 1406 when it is there; OMSUnsupportException for settings beyond the defaults."""
         wanted = {key: value for key, value in config.items() if value != getattr(QueueConfig(), key, None)}
         if wanted:
             raise unsupported(f"the setting {next(iter(wanted))}", next_step="Set a policy in RabbitMQ (rabbitmqctl)")

@@ -273,9 +273,6 @@ def test_queues_are_made_described_purged_and_deleted(rabbit: Rabbitmq, queue: s
             with pytest.raises(oms.OMSDestinationException) as caught:
                 await manager.create_queue(queue)
             assert caught.value.code == 1406
-            with pytest.raises(oms.OMSRuntimeException) as none:
-                await manager.create_queue(queue + "0", 0)
-            assert (none.value.code, none.value.field) == (1418, "partitions")
             with pytest.raises(oms.OMSUnsupportException):
                 await manager.create_queue(queue + "2", retention="keep")
             await send(access_point, queue, b"1", b"2")
