@@ -32,7 +32,7 @@ CONSUMER_EXPIRY_S = 7 * 86_400
 class MqttDriver(PartialDriver):
     """A broker, over a connection for sends and one per subscription."""
 
-    capabilities = frozenset({Capability.NACK_DELAY, Capability.DEAD_LETTER, Capability.BROADCAST, Capability.EXPIRY})
+    capabilities = frozenset({Capability.NACK_DELAY, Capability.BROADCAST, Capability.EXPIRY})
     max_body_bytes = 16 << 20
 
     def __init__(self, broker: Broker, client_id: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -15,9 +16,14 @@ from openmessaging.model.errors import OMSRuntimeException, bad_format, error
 from openmessaging.model.headers import check_header
 from openmessaging.model.message import Record
 from openmessaging.model.timing import expires_ms
+from openmessaging.model.value_text import read_binary, write_binary
 
 NAMING = Naming(".")
 _KEY = f"{PREFIX}messageKey"
+_ENCODED = f"{PREFIX}base64-"
+_OUTSIDE = "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
+_REFUSED = re.compile(f"[\0-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff{_OUTSIDE}]")
+"""What a broker may take for a malformed packet, and hang up; sent again, it would end the next connection, too."""
 _LONGEST = 65_535
 """Bytes of a text."""
 _FOREVER_S = (1 << 32) - 1
@@ -35,11 +41,15 @@ def to_properties(record: Record, now_ms: int) -> Properties:
     if record.message_key is not None:
         fields.insert(0, (_KEY, record.message_key))
     for name, value in fields:
-        if "\0" in name or "\0" in value:
-            raise bad_format(name, "a text of MQTT holds no U+0000", next_step="Send it as bytes")
+        if _REFUSED.search(name):
+            step = "Take letters, digits and marks"
+            raise bad_format(name, "a name in MQTT holds no control characters", next_step=step)
         if max(len(name), len(value)) * 4 > _LONGEST and max(len(name.encode()), len(value.encode())) > _LONGEST:
             raise error(1411, f"{name[:80]}: a text of MQTT has at most {_LONGEST:,} bytes", field=name)
-    properties.UserProperty = fields
+    properties.UserProperty = [
+        (_ENCODED + name, write_binary(value.encode())) if _REFUSED.search(value) else (name, value)
+        for name, value in fields
+    ]
     headers = record.headers or {}
     if "correlationId" in headers:
         properties.CorrelationData = headers["correlationId"].encode()
@@ -55,7 +65,9 @@ def from_publish(message: MQTTMessage, now_ms: int) -> Record:
     key = None
     fields: list[tuple[str, str]] = []
     for name, value in getattr(properties, "UserProperty", ()):
-        if name != _KEY:
+        if name.startswith(_ENCODED):
+            fields.append(_decoded(name, value))
+        elif name != _KEY:
             fields.append((name, value))
         elif (key := _as_key(value)) is None:
             fields.append((f"{PREFIX}p-{name}", value))
@@ -76,6 +88,14 @@ def is_expired(record: Record, now_ms: int) -> bool:
     headers = record.headers or {}
     expires = expires_ms(headers.get("bornTimestamp", 0), headers)
     return bool(expires) and expires <= now_ms
+
+
+def _decoded(name: str, value: str) -> tuple[str, str]:
+    """A field whose text stands in base64; as it is, where another program wrote something else."""
+    try:
+        return name.removeprefix(_ENCODED), read_binary(value).decode()
+    except ValueError:
+        return name, value
 
 
 def _as_key(text: str) -> str | None:

@@ -86,7 +86,10 @@ class MqttSource:
                     await self._some.wait()
             except TimeoutError:
                 return []
-        return [self._ready.popleft() for _ in range(min(maximum, len(self._ready)))]
+        pulled = [self._ready.popleft() for _ in range(min(maximum, len(self._ready)))]
+        now_ms = time.time_ns() // 1_000_000
+        await self.acknowledge([message for message in pulled if is_expired(message.record, now_ms)])
+        return [message for message in pulled if not message.receipt.done]
 
     async def acknowledge(self, messages: Sequence[Received]) -> None:
         """Done; the broker is told as soon as all that came before is done."""
