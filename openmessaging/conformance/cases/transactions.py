@@ -63,7 +63,7 @@ async def opposite(kit: Kit) -> None:
         await kit.call("commit", transaction=two["transaction"])
 
 
-@case("transactions.needs-listener", PREPARE)
+@case("transactions.needs-listener", PREPARE, CAN)
 async def needs_listener(kit: Kit) -> None:
     """A producer without a listener cannot prepare."""
     producer = await kit.producer()
