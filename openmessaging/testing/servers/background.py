@@ -69,6 +69,7 @@ def up(name: str) -> Running:
     folder = state_folder() / name
     folder.mkdir(parents=True, exist_ok=True)
     server = SYSTEMS[name](folder)
+    server.outlives = True
     try:
         server.begin()
         processes = [(process.pid, born(process.pid)) for process in server.processes]

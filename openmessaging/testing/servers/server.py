@@ -41,6 +41,9 @@ class Server(ABC):
         self._temporary = None if folder else tempfile.TemporaryDirectory(prefix=f"oms-{self.name}-")
         self.folder = folder or Path(self._temporary.name if self._temporary else "")
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.outlives = False
+        """Whether it goes on when this process has ended without stopping it, even by SIGKILL."""
+        self._guards: list[subprocess.Popen[bytes]] = []
         self.port = free_port()
 
     @property
@@ -116,6 +119,8 @@ class Server(ABC):
                     start_new_session=True,
                 )
             )
+        if not self.outlives:
+            self._guards.append(_guard(self.processes[-1].pid))
 
     def stop(self) -> None:
         """End it in its own way: SIGTERM, then, after ten seconds, SIGKILL."""
@@ -128,6 +133,10 @@ class Server(ABC):
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
+        for guard in self._guards:
+            guard.kill()
+            guard.communicate()
+        self._guards.clear()
         self._signal(signal.SIGKILL)
         for process in self.processes:
             process.wait()
@@ -158,6 +167,13 @@ class Server(ABC):
         self.stop()
         if self._temporary is not None:
             self._temporary.cleanup()
+
+
+def _guard(group: int) -> subprocess.Popen[bytes]:
+    """A shell that kills a group of processes once this process has ended, however it did: then the pipe ends that the
+    shell reads from."""
+    command = ["/bin/sh", "-c", f"read _; kill -KILL -- -{group}"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
 
 
 def free_port() -> int:

@@ -1,6 +1,8 @@
 """Servers as processes: what all have in common, shown with a small one."""
 
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -42,3 +44,23 @@ def test_it_is_started_killed_started_again_and_ended() -> None:
 def test_one_that_ends_at_once_says_why() -> None:
     with pytest.raises(TimeoutError, match="no such option"):
         Broken().start()
+
+
+def test_it_ends_with_the_process_that_started_it_however_that_ends() -> None:
+    program = """
+import sys
+from tests.testing.servers.test_server import Small
+print(Small().start().port, flush=True)
+sys.stdin.read()
+"""
+    starter = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert starter.stdout is not None
+    port = int(starter.stdout.readline())
+    assert listens(port)
+    starter.kill()
+    starter.communicate()
+    deadline = time.monotonic() + 10
+    while listens(port):
+        assert time.monotonic() < deadline
