@@ -169,18 +169,18 @@ class BlockingDriver(BlockingReplays, BlockingRoutes, BlockingSchedules, Blockin
         ...
 
     def cancel_delayed(self, destination: str, message_id: str) -> bool:
-        """With DELAY: take a delayed message of a queue back, never to be delivered; False when it is too late.
+        """With RECALL: take a delayed message of a queue back, never to be delivered; False when it is too late.
 
         Raises 1404 for a missing queue, 1418 for what is no id.
         """
         ...
 
     def reschedule_delayed(self, destination: str, message_id: str, due_ms: int) -> bool:
-        """With DELAY: let a delayed message be due at another time, ms since the epoch; as `cancel_delayed`."""
+        """With RECALL: let a delayed message be due at another time, ms since the epoch; as `cancel_delayed`."""
         ...
 
     def list_delayed(self, destination: str, maximum: int) -> list[DelayedInfo]:
-        """With DELAY: at most so many messages of a queue that are not due yet. Raises 1404."""
+        """With RECALL: at most so many messages of a queue that are not due yet. Raises 1404."""
         ...
 
     def list_groups(self, queue: str | None = None) -> list[GroupInfo]:

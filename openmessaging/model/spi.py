@@ -56,7 +56,9 @@ class Capability(StrEnum):
     PRIORITY = "priority"
     MAILBOX = "mailbox"
     DELAY = "delay"
-    """Messages are delivered later, to the millisecond, and can be cancelled and rescheduled until then."""
+    """Messages are delivered later, to the millisecond, and never before."""
+    RECALL = "recall"
+    """What is delayed can be listed, cancelled and rescheduled until it is due."""
     EXPIRY = "expiry"
     SCHEDULE = "schedule"
     """Messages are sent by the system itself, at intervals or by cron."""
@@ -280,18 +282,18 @@ class Driver(Replays, Routes, Schedules, Backups, Protocol):
         ...
 
     async def cancel_delayed(self, destination: str, message_id: str) -> bool:
-        """With DELAY: take a delayed message of a queue back, never to be delivered; False when it is too late.
+        """With RECALL: take a delayed message of a queue back, never to be delivered; False when it is too late.
 
         Raises 1404 for a missing queue, 1418 for what is no id.
         """
         ...
 
     async def reschedule_delayed(self, destination: str, message_id: str, due_ms: int) -> bool:
-        """With DELAY: let a delayed message be due at another time, ms since the epoch; as `cancel_delayed`."""
+        """With RECALL: let a delayed message be due at another time, ms since the epoch; as `cancel_delayed`."""
         ...
 
     async def list_delayed(self, destination: str, maximum: int) -> list[DelayedInfo]:
-        """With DELAY: at most so many messages of a queue that are not due yet. Raises 1404."""
+        """With RECALL: at most so many messages of a queue that are not due yet. Raises 1404."""
         ...
 
     async def list_groups(self, queue: str | None = None) -> list[GroupInfo]:

@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 const { hostname, port } = new URL(process.argv.at(-1).replace(/^oms:/, ""));
 const BASE = `http://${hostname}:${port}/v1`;
 const CAPABILITIES = [
-  "admin", "seek", "dead-letter", "redrive", "delay", "expiry", "priority", "filter", "routing", "key-order",
+  "admin", "seek", "dead-letter", "redrive", "delay", "recall", "expiry", "priority", "filter", "routing", "key-order",
   "lease", "extend-lease", "nack-delay", "atomic-batch", "peek", "namespaces", "listing", "cancel", "lifecycle", "metadata",
 ];
 const MAX_BODY = 4 * 1024 * 1024; // a request of JSON may have 8 MiB, with the body in base64

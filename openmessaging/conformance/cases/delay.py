@@ -10,6 +10,7 @@ from openmessaging.conformance.kit import Kit, message
 
 RULE = "specification 1.0.0, message extension header: delayTime"
 CAN = "delay"
+BACK = "recall"
 
 
 @case("delay.later", RULE, CAN)
@@ -90,7 +91,7 @@ async def parts_kept(kit: Kit) -> None:
     )
 
 
-@case("delay.cancel", "features: cancel delayed", CAN)
+@case("delay.cancel", "features: cancel delayed", CAN, BACK)
 async def cancel(kit: Kit) -> None:
     """A delayed message that was cancelled never comes; cancelling again says that it is too late."""
     queue = kit.queue()
@@ -101,7 +102,7 @@ async def cancel(kit: Kit) -> None:
     await consumer.nothing(1.5)
 
 
-@case("delay.cancel-too-late", "features: cancel delayed", CAN)
+@case("delay.cancel-too-late", "features: cancel delayed", CAN, BACK)
 async def cancel_too_late(kit: Kit) -> None:
     """Cancelling what was delivered says that it is too late."""
     queue = kit.queue()
@@ -111,7 +112,7 @@ async def cancel_too_late(kit: Kit) -> None:
     equal(await producer.do("cancelDelayed", queue=queue, message_id=sent["messageId"]), False, "cancelled")
 
 
-@case("delay.reschedule", "features: delay", CAN)
+@case("delay.reschedule", "features: delay", CAN, BACK)
 async def reschedule(kit: Kit) -> None:
     """A delayed message that was rescheduled comes at its new time."""
     queue = kit.queue()
@@ -122,7 +123,7 @@ async def reschedule(kit: Kit) -> None:
     equal((await consumer.one()).id, sent["messageId"], "id")
 
 
-@case("delay.list", "features: delay", CAN)
+@case("delay.list", "features: delay", CAN, BACK)
 async def listed(kit: Kit) -> None:
     """Messages that are not due are listed."""
     queue = kit.queue()

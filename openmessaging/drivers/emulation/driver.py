@@ -17,7 +17,6 @@ from openmessaging.model.lacking import ways_out
 from openmessaging.model.message import Record
 from openmessaging.model.spi import (
     Capability,
-    DelayedInfo,
     Done,
     Driver,
     GroupInfo,
@@ -45,6 +44,8 @@ class EmulatingDriver:
         self._inner = inner
         self.emulated = emulated
         self.capabilities = inner.capabilities | emulated
+        if Capability.DELAY in emulated:
+            self.capabilities -= {Capability.RECALL}  # what is delayed is with consumers
         self.max_body_bytes = inner.max_body_bytes
         self._expired: Counter[tuple[str, str]] = Counter()
 
@@ -150,26 +151,6 @@ class EmulatingDriver:
             raise _no_setting("filter", step)
         if Capability.EXPIRY in self.emulated and config.get("expired_queue"):
             raise _no_setting("expired_queue", "Leave it out; what expires is counted")
-
-    async def cancel_delayed(self, destination: str, message_id: str) -> bool:
-        """As the system does; what is delayed here is with consumers."""
-        self._check_delays("cancel")
-        return await self._inner.cancel_delayed(destination, message_id)
-
-    async def reschedule_delayed(self, destination: str, message_id: str, due_ms: int) -> bool:
-        """As `cancel_delayed`."""
-        self._check_delays("reschedule")
-        return await self._inner.reschedule_delayed(destination, message_id, due_ms)
-
-    async def list_delayed(self, destination: str, maximum: int) -> list[DelayedInfo]:
-        """As `cancel_delayed`."""
-        self._check_delays("list_delayed")
-        return await self._inner.list_delayed(destination, maximum)
-
-    def _check_delays(self, call: str) -> None:
-        if Capability.DELAY in self.emulated:
-            step = "An emulated delay ends when it is due; a native one can be changed"
-            raise unsupported(f"{call} of an emulated delay", next_step=step)
 
 
 def _no_setting(field: str, step: str) -> OMSUnsupportException:

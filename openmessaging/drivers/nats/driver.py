@@ -61,7 +61,7 @@ class NatsDriver(PartialDriver):
         self._subscriptions: dict[tuple[str, str], list[ForeignSubscription]] = {}
         self.max_body_bytes = connection.client.max_payload - HEADER_ROOM
         version = connection.version
-        newer = {Capability.EXPIRY: (2, 11), Capability.DELAY: (2, 12)}
+        newer = {Capability.EXPIRY: (2, 11), Capability.DELAY: (2, 12), Capability.RECALL: (2, 12)}
         self.capabilities = _ALWAYS | {each for each, since in newer.items() if version >= since}
 
     # ---- sending ---------------------------------------------------------------------------------------------------

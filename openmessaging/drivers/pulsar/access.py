@@ -53,14 +53,13 @@ class PulsarDriver(PartialDriver):
             Capability.BROWSE,
             Capability.BROADCAST,
             Capability.ADMIN,
+            Capability.DELAY,
         }
     )
     max_body_bytes = (5 << 20) - _ROOM
 
-    def __init__(self, link: Link, default_partitions: int, durability: Durability, delays: bool) -> None:
+    def __init__(self, link: Link, default_partitions: int, durability: Durability) -> None:
         super().__init__()
-        if delays:
-            self.capabilities |= {Capability.DELAY}
         self._link = link
         self._topics = Topics(link, default_partitions)
         self._sender = Sender(link, self._topics, durability)
@@ -249,7 +248,7 @@ def _ends(inside: dict[str, Any]) -> tuple[int, int]:
     return (min(first or 0, following), following)
 
 
-async def open_driver(address: Address, default_partitions: int, durability: Durability, delays: bool) -> PulsarDriver:
+async def open_driver(address: Address, default_partitions: int, durability: Durability) -> PulsarDriver:
     """Connect once, and look whether somebody answers. Raises OMSRuntimeException 10000, 1401."""
     link = Link(address)
     try:
@@ -261,4 +260,4 @@ async def open_driver(address: Address, default_partitions: int, durability: Dur
             raise
         step = "Check the URL and the attribute admin, and that the brokers run"
         raise error(10000, f"pulsar://{address.brokers}: {failure.reason}", next_step=step) from failure
-    return PulsarDriver(link, default_partitions, durability, delays)
+    return PulsarDriver(link, default_partitions, durability)

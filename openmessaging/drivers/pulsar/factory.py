@@ -19,9 +19,8 @@ class PulsarFactory:
     async def open(self, access_point: AccessPoint, attributes: dict[str, Any]) -> Driver:
         """Connect. Attributes: `admin`, the URL of the administration (the port of the URL plus 1,430, as 8080 lies
         above 6650); `tenant` (`public`); `auto_create` (True) and `partitions` (1) say what the first use of a missing
-        queue makes; `durability` (`memory`), what your bookies do before they answer: `fsync` or `quorum`;
-        `delay` (False): messages may be delayed, though nothing takes them back. See `openmessaging/transport/proof.py`
-        for the rest; TLS takes files only.
+        queue makes; `durability` (`memory`), what your bookies do before they answer: `fsync` or `quorum`.
+        See `openmessaging/transport/proof.py` for the rest; TLS takes files only.
 
         Raises OMSRuntimeException 10000 when pulsar-client is missing or nobody answers, 1401 when it does not know us.
         """
@@ -45,4 +44,4 @@ class PulsarFactory:
         )
         partitions = int(attributes.get("partitions", 1)) if attributes.get("auto_create", True) else 0
         durability = Durability(attributes.get("durability", "memory"))
-        return await open_driver(address, partitions, durability, bool(attributes.get("delay")))
+        return await open_driver(address, partitions, durability)

@@ -250,7 +250,7 @@ class Producer(Requesting):
 
     async def _delaying(self) -> Driver:
         self._require_started()
-        self._require(Capability.DELAY)
+        self._require(Capability.RECALL)
         return await self._access_point.get_driver()
 
     def _require(self, capability: Capability) -> None:

@@ -109,8 +109,8 @@ class ResourceManager(Replay, Routing, Schedules):
         Raises OMSDestinationException 1404 when the queue is missing, OMSUnsupportException.
         """
         driver = await self._access_point.get_driver()
-        if Capability.DELAY not in driver.capabilities:
-            raise lacking(Capability.DELAY, "list_delayed")
+        if Capability.RECALL not in driver.capabilities:
+            raise lacking(Capability.RECALL, "list_delayed")
         return await driver.list_delayed(self._access_point.full(queue), maximum)
 
     async def list_transactions(self) -> list[InDoubt]:

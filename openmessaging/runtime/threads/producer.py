@@ -251,7 +251,7 @@ class Producer(Requesting):
 
     def _delaying(self) -> Driver:
         self._require_started()
-        self._require(Capability.DELAY)
+        self._require(Capability.RECALL)
         return self._access_point.get_driver()
 
     def _require(self, capability: Capability) -> None:

@@ -84,7 +84,7 @@ def test_a_delayed_message_waits_for_its_time(place: Place) -> None:
             assert consumer.receive(timeout=0.5) is None
             consumer.flush()
         assert access_point.resource_manager().describe_group("q", "g").lag == 0
-        with pytest.raises(OMSUnsupportException, match="emulated delay"):
+        with pytest.raises(OMSUnsupportException, match="list_delayed"):
             access_point.resource_manager().list_delayed("q")
 
 

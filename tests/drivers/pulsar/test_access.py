@@ -136,7 +136,7 @@ def test_keys_keep_their_order(pulsar_server: Server, queue: str) -> None:
 
 
 async def delaying(server: Server, queue: str) -> None:
-    async with connect(server, delay=True) as access_point:
+    async with connect(server) as access_point:
         producer, consumer = access_point.create_producer(), access_point.create_pull_consumer(queue, group="g")
         async with producer, consumer:
             begun = time.time()
