@@ -165,7 +165,7 @@ def _read_place(text: str) -> dict[int, int]:
 
 ROUTES: list[Route | SocketRoute] = [
     Route(
-        method="GET", path="/v1/queues/{queue}/events", handler=events, query=FromPosition, tag="messages", hidden=True,
+        method="GET", path="/v1/queues/{queue}/events", handler=events, query=FromPosition, tag="messages",
         summary="Messages as server-sent events, from a position on", answer_media={EVENT_STREAM: str}, errors=(1404,),
     ),
     SocketRoute(path="/v1/queues/{queue}/events", handler=follow, summary="Messages by WebSocket, from a position on"),

@@ -203,7 +203,7 @@ def _step(wanted: Settle) -> Step:
 
 ROUTES: list[Route | SocketRoute] = [
     Route(
-        method="GET", path=f"{GROUP}/events", handler=group_events, query=AsGroup, tag="consuming", hidden=True,
+        method="GET", path=f"{GROUP}/events", handler=group_events, query=AsGroup, tag="consuming",
         summary="Receive messages under leases as server-sent events", answer_media={EVENT_STREAM: str}, errors=(1404,),
     ),
     SocketRoute(
