@@ -100,8 +100,14 @@ def test_wrong_documents(
     for part in {part for part in path.split("/") if part.startswith("{")}:
         path = path.replace(part, httpx.QueryParams({"": segment}).__str__()[1:].replace("+", "%20"))
     body = json.dumps(document).encode("utf-8", "replace")
-    with httpx.Client(base_url=node.http, timeout=20) as client:
-        answer = client.request(route.method, path, params=query, content=body, headers={"content-type": kind})
+    asked = {"params": query, "content": body, "headers": {"content-type": kind}}
+    with (
+        httpx.Client(base_url=node.http, timeout=20) as client,
+        client.stream(route.method, path, **asked) as answer,  # type: ignore[arg-type]
+    ):
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            return  # it has no end
+        answer.read()
     assert answer.status_code != 500, answer.text
     if answer.status_code >= 400 and route.method != "HEAD":
         assert answer.json()["status"] == answer.status_code
