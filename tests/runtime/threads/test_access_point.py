@@ -61,7 +61,7 @@ def test_two_access_points_of_one_store_see_each_other(url: str) -> None:
     [
         ("oms://alice@rocketmq.apache.org/us-east", 10001, "oms:"),
         ("redis://localhost", 10001, "oms:"),
-        ("oms:unheard://host/region", 10000, "embedded, http, https, memory"),
+        ("oms:unheard://host/region", 10000, "Installed are: embedded, http, https"),
     ],
 )
 def test_a_wrong_url_says_what_is_right(url: str, code: int, words: str) -> None:
