@@ -172,7 +172,7 @@ class Server(ABC):
 def _guard(group: int) -> subprocess.Popen[bytes]:
     """A shell that kills a group of processes once this process has ended, however it did: then the pipe ends that the
     shell reads from."""
-    command = ["/bin/sh", "-c", f"read _; kill -KILL -- -{group}"]
+    command = ["/bin/sh", "-c", f"read _; kill -9 -{group}"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
 
 
