@@ -1,5 +1,6 @@
 """Servers as processes: what all have in common, shown with a small one."""
 
+import os
 import subprocess
 import sys
 import time
@@ -50,17 +51,25 @@ def test_it_ends_with_the_process_that_started_it_however_that_ends() -> None:
     program = """
 import sys
 from tests.testing.servers.test_server import Small
-print(Small().start().port, flush=True)
+print(Small().start().processes[0].pid, flush=True)
 sys.stdin.read()
 """
     starter = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert starter.stdout is not None
-    port = int(starter.stdout.readline())
-    assert listens(port)
+    server = int(starter.stdout.readline())
+    assert runs(server)
     starter.kill()
     starter.communicate()
     deadline = time.monotonic() + 10
-    while listens(port):
+    while runs(server):
         assert time.monotonic() < deadline
+
+
+def runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
