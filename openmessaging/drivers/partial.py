@@ -125,6 +125,13 @@ def closed() -> OMSRuntimeException:
     return error(1503, "the access point is closed", next_step="Connect again")
 
 
+def check_partition(queue: str, partition: int, count: int) -> None:
+    """Raises OMSRuntimeException 1418 for a partition that a queue of `count` partitions does not have."""
+    if not 0 <= partition < count:
+        step = f"It has {count}, numbered from 0"
+        raise error(1418, f"{queue} has no partition {partition}", next_step=step, field="partition")
+
+
 def _filling(future: asyncio.Future[Placement]) -> Done:
     def fill(placement: Placement | None, failure: BaseException | None) -> None:
         if future.done():

@@ -15,10 +15,10 @@ from openmessaging.drivers.nats.reading import Reader
 from openmessaging.drivers.nats.sending import HEADER_ROOM, Sender
 from openmessaging.drivers.nats.source import NatsSource
 from openmessaging.drivers.nats.streams import NAMES, Stream, Streams, limits_of, settings_of
-from openmessaging.drivers.partial import Outcome, PartialDriver
+from openmessaging.drivers.partial import Outcome, PartialDriver, check_partition
 from openmessaging.model import dead_letter
 from openmessaging.model.batch import encode_own
-from openmessaging.model.errors import OMSRuntimeException, error
+from openmessaging.model.errors import OMSRuntimeException
 from openmessaging.model.message import Record
 from openmessaging.model.spi import (
     Capability,
@@ -117,13 +117,13 @@ class NatsDriver(PartialDriver):
     ) -> list[Delivery]:
         """Messages from an offset."""
         stream = await self._streams.get(destination)
-        _check_partition(stream, partition)
+        check_partition(stream.queue, partition, stream.partitions)
         return await self._reader.read(stream, partition, offset, max_messages, wait)
 
     async def read_before(self, destination: str, partition: int, offset: int) -> Delivery | None:
         """The message before an offset."""
         stream = await self._streams.get(destination, create=False)
-        _check_partition(stream, partition)
+        check_partition(stream.queue, partition, stream.partitions)
         return await self._reader.read_before(stream, partition, offset)
 
     async def find_time(self, destination: str, partition: int, timestamp_ms: int) -> int:
@@ -252,9 +252,3 @@ def _ends(info: dict[str, Any]) -> tuple[int, int]:
     state = info["state"]
     following = int(state["last_seq"]) + 1
     return (min(max(int(state["first_seq"]), 1), following), following)
-
-
-def _check_partition(stream: Stream, partition: int) -> None:
-    if not 0 <= partition < stream.partitions:
-        step = f"It has {stream.partitions}, numbered from 0"
-        raise error(1418, f"{stream.queue} has no partition {partition}", next_step=step, field="partition")

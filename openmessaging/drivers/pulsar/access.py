@@ -11,7 +11,7 @@ import msgspec
 import pulsar
 
 from openmessaging.drivers.consuming import ForeignSubscription, check_spec
-from openmessaging.drivers.partial import Outcome, PartialDriver, closed
+from openmessaging.drivers.partial import Outcome, PartialDriver, check_partition, closed
 from openmessaging.drivers.pulsar.groups import Groups
 from openmessaging.drivers.pulsar.link import Address, Link
 from openmessaging.drivers.pulsar.reading import Reading
@@ -143,9 +143,7 @@ class PulsarDriver(PartialDriver):
 
     async def _topic(self, queue: str, partition: int) -> str:
         topics = await self._topics.names(queue)
-        if not 0 <= partition < len(topics):
-            step = f"It has {len(topics)}, numbered from 0"
-            raise error(1418, f"{queue} has no partition {partition}", next_step=step, field="partition")
+        check_partition(queue, partition, len(topics))
         return topics[partition]
 
     # ---- queues ----------------------------------------------------------------------------------------------------

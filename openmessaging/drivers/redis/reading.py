@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from openmessaging.drivers.mapping import packed
-from openmessaging.drivers.partial import PartialDriver
+from openmessaging.drivers.partial import PartialDriver, check_partition
 from openmessaging.drivers.redis import names, scripts
 from openmessaging.drivers.redis.entries import from_entry
 from openmessaging.drivers.redis.link import Link, script
@@ -145,9 +145,7 @@ class Reading(PartialDriver):
 
     async def _stream(self, queue: str, partition: int) -> str:
         partitions = await self.partition_count(queue)
-        if not 0 <= partition < partitions:
-            step = f"It has {partitions}, numbered from 0"
-            raise error(1418, f"{queue} has no partition {partition}", next_step=step, field="partition")
+        check_partition(queue, partition, partitions)
         return names.stream(queue, partition, partitions)
 
     async def _bounds(self, stream: str) -> tuple[int, int]:
